@@ -1,0 +1,67 @@
+# Every target sets up what it needs by itself; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+# Any Python from 3.7 will do here: tools/pythons.py finds the best one for the environment.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null && { echo $$p; break; }; done)
+BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3.10 or newer)) tools/bootstrap.py
+STRICT := $(wildcard src tools examples bench tests/typing)
+ARGS ?=
+
+.PHONY: help demo setup test test-rules test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+demo: ## sets up and runs the example on real files: kills it half way and resumes (ARGS="--root DIR")
+	@$(BOOTSTRAP) demo
+	@$(PY) examples/file_triage/demo.py $(ARGS)
+
+setup: ## sets up .venv for development (every other target does it too)
+	@$(BOOTSTRAP) dev
+
+test: setup ## all tests, the core's on each Python 3.10-3.13 of this machine (ARGS="-k lease": only those, here)
+	@$(PY) tools/run_tests.py $(ARGS)
+
+test-rules: setup ## the catalog's rules against the real libraries
+	@$(PY) -m pytest tests/rules $(ARGS)
+
+test-crash: setup ## the whole crash sweep: a kill at every write of the journal
+	@SUREFOOT_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
+
+test-demo: setup ## the example's own tests
+	@$(PY) -m pytest tests/demo $(ARGS)
+
+test-wheel: setup ## the built package in an empty environment, away from the sources
+	@$(PY) tools/try_wheel.py
+
+check: setup ## format, lint, types (for this Python and for 3.10), layers, docs
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy --strict $(STRICT)
+	$(VENV)/bin/mypy --strict --python-version 3.10 $(STRICT)
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) tools/check_docs.py
+
+format: setup ## lays the code out anew
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: setup ## speed and memory, as ratios to a floor measured in the same run
+	@$(PY) $(if $(wildcard bench/run.py),bench/run.py,-m bench) $(ARGS)
+
+coverage-floor: setup ## keeps the coverage of the last `make test` as the new floor
+	@$(PY) tools/check_coverage.py --raise
+
+lock: setup ## resolves constraints/ anew to the newest versions
+	@$(PY) tools/lock.py
+
+build: setup ## the wheel and the sdist, into dist/
+	@$(PY) -m pip install -qq build && $(PY) -m build
+
+clean: ## removes environments, caches and what the demo wrote
+	rm -rf $(VENV) .venvs .demo build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache \
+		.pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

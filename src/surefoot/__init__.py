@@ -1,0 +1,48 @@
+"""Surefoot: error handling and recovery for AI workflows.
+
+Mark functions as steps and effects, call them in a workflow; Surefoot knows each failure, decides
+what to do about it, remembers all of it, and resumes from where the work stopped.
+"""
+
+from .context import carry
+from .errors import SurefootError, WorkflowCriticalError, WorkflowRetryError
+from .execution.effects import idempotency_key
+from .execution.spec import Happened, NotHappened
+from .model import Classification
+from .policy import halve, on, truncate
+from .runtime import Runtime, classify, scrub
+from .workflow.batch import Batch, Outcome
+from .workflow.current import Current, current
+from .workflow.run import Run
+from .workflow.step import Effect, Step, effect, step
+from .workflow.workflow import Workflow, workflow
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Classification",
+    "Current",
+    "Effect",
+    "Happened",
+    "NotHappened",
+    "Outcome",
+    "Run",
+    "Runtime",
+    "Step",
+    "SurefootError",
+    "Workflow",
+    "WorkflowCriticalError",
+    "WorkflowRetryError",
+    "carry",
+    "classify",
+    "current",
+    "effect",
+    "halve",
+    "idempotency_key",
+    "on",
+    "scrub",
+    "step",
+    "truncate",
+    "workflow",
+]

@@ -1,0 +1,351 @@
+"""The attempt loop, as a generator that does nothing itself.
+
+It yields commands (:class:`Try`, :class:`Note`, :class:`Wait`, :class:`Verify`) and is sent replies;
+it returns an outcome. :func:`drive` and :func:`drive_async` have the commands carried out by a
+handler that the caller brings; :func:`simulate` plays a script against a manual clock. So the sync
+and the async world, the orchestrators and the tests all climb the same ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from .clock import Clock, ManualClock
+from .decide import (
+    PASSING,
+    Adapt,
+    Decision,
+    Doubt,
+    FallBack,
+    Halt,
+    History,
+    Retry,
+    Skip,
+    decide,
+)
+from .model import Classification
+from .policy import Fallback, Policy
+
+__all__ = [
+    "Command",
+    "Done",
+    "Failure",
+    "Halted",
+    "Note",
+    "Outcome",
+    "Passed",
+    "Raised",
+    "Returned",
+    "Skipped",
+    "Try",
+    "Verdict",
+    "Verify",
+    "Wait",
+    "attempts",
+    "drive",
+    "drive_async",
+    "simulate",
+]
+
+R = TypeVar("R")
+
+Classify = Callable[[BaseException], Classification]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt: what an adapter and ``current().failure`` get to see."""
+
+    attempt: int
+    exception: BaseException
+    classification: Classification
+
+    @property
+    def kind(self) -> str:
+        return self.classification.kind
+
+    @property
+    def message(self) -> str:
+        """The text of the exception, as raised."""
+        return self.classification.message
+
+
+class Try(NamedTuple):
+    """Run the function once. ``changes`` are arguments to change, ``timeout`` is seconds."""
+
+    attempt: int
+    changes: Mapping[str, Any]
+    fallback: Fallback | None
+    timeout: float | None
+    previous: Failure | None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Record a failed attempt and its decision, durably, before anything else happens."""
+
+    failure: Failure
+    decision: Decision
+    fallback: Fallback | None
+
+
+@dataclass(frozen=True)
+class Wait:
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verify:
+    """An effect failed and may have happened: find out. Answered with a :class:`Verdict`."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of the effect: it happened with ``value``, or ``doubt`` says how sure we are."""
+
+    doubt: Doubt
+    happened: bool = False
+    value: Any = None
+
+
+Command = Try | Note | Wait | Verify
+
+
+class Returned:
+    """The answer to a Try: its value. Plain, since every call makes one."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Raised:
+    """The answer to a Try: what it raised."""
+
+    __slots__ = ("exception",)
+
+    def __init__(self, exception: BaseException) -> None:
+        self.exception = exception
+
+
+@dataclass(frozen=True)
+class Done:
+    value: Any
+    attempts: int
+    degraded: str | None = None
+    """The fallback that gave the value."""
+    verified: bool = False
+    """The effect had happened although its attempt failed."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    default: Any
+    failure: Failure
+    reason: str
+
+
+@dataclass(frozen=True)
+class Halted:
+    failure: Failure
+    decision: Halt
+    tried: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Cancellation or an orchestrator's control flow: no failure, let it through."""
+
+    exception: BaseException
+
+
+Outcome = Done | Skipped | Halted | Passed
+Loop = Generator[Command, Any, Outcome]
+
+
+@dataclass
+class _State:
+    attempt: int
+    changes: dict[str, Any] = field(default_factory=dict)
+    fallback: Fallback | None = None
+    previous: Failure | None = None
+    tried: list[str] = field(default_factory=list)
+
+
+def attempts(
+    policy: Policy,
+    clock: Clock,
+    classify: Classify,
+    arguments: Callable[[], Mapping[str, Any]],
+    *,
+    first: int = 1,
+    history: History | None = None,
+) -> Loop:
+    """The loop itself.
+
+    :param arguments: the call's arguments by name, asked for only where adapting needs them.
+    :param first: the number of the first attempt (a resume after a crash goes on counting).
+    """
+    history = history or History(clock.monotonic())
+    state = _State(first)
+    while True:
+        timeout = policy.timeout
+        if policy.deadline is not None:
+            left = max(0.001, history.started + policy.deadline - clock.monotonic())
+            timeout = left if timeout is None else min(timeout, left)
+        reply = yield Try(state.attempt, state.changes, state.fallback, timeout, state.previous)
+        if isinstance(reply, Returned):
+            degraded = state.fallback.name if state.fallback is not None else None
+            return Done(reply.value, state.attempt, degraded)
+        exc: BaseException = reply.exception
+        if not isinstance(exc, Exception):
+            return Passed(exc)
+        classification = classify(exc)
+        if classification.kind in PASSING:
+            return Passed(exc)
+        now = clock.monotonic()
+        history = history.after(classification, now)
+        failure = Failure(state.attempt, exc, classification)
+        doubt: Doubt = "none"
+        if policy.effect and classification.outcome == "open":
+            verdict: Verdict = yield Verify(failure)
+            if verdict.happened:
+                return Done(verdict.value, state.attempt, verified=True)
+            doubt = verdict.doubt
+            now = clock.monotonic()
+        decision = decide(classification, exc, policy, history, now, clock.uniform, doubt)
+        if isinstance(decision, Adapt):
+            decision, history = _adapt(
+                decision, state, failure, arguments, policy, history, clock, doubt
+            )
+        state.tried.append(_told(failure, decision))
+        yield Note(failure, decision, state.fallback)
+        state.previous = failure
+        state.attempt += 1
+        if isinstance(decision, Halt):
+            return Halted(failure, decision, tuple(state.tried))
+        if isinstance(decision, Skip):
+            return Skipped(decision.default, failure, decision.reason)
+        if isinstance(decision, FallBack):
+            history = history.fell_back(decision.to)
+            state.fallback = decision.to
+            if decision.to.form == "value":
+                return Done(decision.to.target, failure.attempt, decision.to.name)
+        if isinstance(decision, Retry) and decision.after > 0:
+            yield Wait(decision.after)
+
+
+def _adapt(
+    decision: Adapt,
+    state: _State,
+    failure: Failure,
+    arguments: Callable[[], Mapping[str, Any]],
+    policy: Policy,
+    history: History,
+    clock: Clock,
+    doubt: Doubt,
+) -> tuple[Decision, History]:
+    """Carry an adaptation out; where it changes nothing, the next rung's turn has come."""
+    kind = failure.kind
+    current = {**arguments(), **state.changes}
+    changed = {}
+    for name, adapter in decision.adapters.items():
+        old = current.get(name)
+        new = adapter(old, failure)
+        if not _same(old, new):
+            changed[name] = new
+    if changed:
+        state.changes = {**state.changes, **changed}
+        return decision, history.adapted(kind)
+    history = history.unchanged(kind)
+    decided = decide(
+        failure.classification,
+        failure.exception,
+        policy,
+        history,
+        clock.monotonic(),
+        clock.uniform,
+        doubt,
+    )
+    return decided, history
+
+
+def _same(old: Any, new: Any) -> bool:
+    if old is new:
+        return True
+    try:
+        return bool(old == new)
+    except Exception:  # arrays have no single truth: what is not the same object has changed
+        return False
+
+
+def _told(failure: Failure, decision: Decision) -> str:
+    step = type(decision).__name__.lower()
+    if isinstance(decision, Retry):
+        step = f"retried after {decision.after:.3g} s"
+    return f"attempt {failure.attempt}: {failure.kind}, {step}"
+
+
+def drive(loop: Generator[Any, Any, R], handle: Callable[[Any], Any]) -> R:
+    """Carry a loop's commands out in the calling thread.
+
+    :param handle: takes a command and gives its reply; what it raises is raised inside the loop.
+    """
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            command = loop.send(reply) if error is None else loop.throw(error)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        error = None
+        try:
+            reply = handle(command)
+        except BaseException as exc:
+            error = exc
+
+
+async def drive_async(loop: Generator[Any, Any, R], handle: Callable[[Any], Awaitable[Any]]) -> R:
+    """The same in the calling task: ``handle`` is awaited."""
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            command = loop.send(reply) if error is None else loop.throw(error)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        error = None
+        try:
+            reply = await handle(command)
+        except BaseException as exc:
+            error = exc
+
+
+def simulate(
+    loop: Loop, script: Sequence[Any], clock: ManualClock, verdicts: Sequence[Verdict] = ()
+) -> tuple[Outcome, list[Command]]:
+    """Play ``script`` (values to return, exceptions to raise) and tell what happened.
+
+    :raises IndexError: where the loop tries more often than the script is long.
+    """
+    told: list[Command] = []
+    left = list(script)
+    answers = list(verdicts)
+
+    def handle(command: Command) -> Any:
+        told.append(command)
+        if isinstance(command, Try):
+            value = left.pop(0)
+            return Raised(value) if isinstance(value, BaseException) else Returned(value)
+        if isinstance(command, Wait):
+            clock.sleep(command.seconds)
+        return answers.pop(0) if isinstance(command, Verify) else None
+
+    return drive(loop, handle), told

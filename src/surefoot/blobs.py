@@ -1,0 +1,89 @@
+"""Large checkpoints as files beside the journal, named by their SHA-256.
+
+A file is written aside, synced and renamed, so that under its name there are always all of its
+bytes. Equal checkpoints share one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from .errors import CheckpointDamaged, JournalError
+
+__all__ = ["INLINE_BYTES", "Blobs"]
+
+INLINE_BYTES = 64 * 1024
+"""Larger ones become files."""
+
+
+class Blobs:
+    """A folder of checkpoints: ``<journal>.blobs/``.
+
+    :param durable: whether to sync files and their folder (``durability="power"``).
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder = folder
+        self._durable = durable
+
+    def path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest
+
+    def put(self, digest: str, data: bytes) -> None:
+        """Keep ``data`` under its SHA-256.
+
+        :raises JournalError: the folder cannot be written, or its disk is full.
+        """
+        import tempfile  # pulls in much, and few runs have large checkpoints
+
+        target = self.path(digest)
+        if target.exists():
+            return
+        try:
+            for folder in (self.folder, target.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, aside = tempfile.mkstemp(prefix=".aside-", dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    if self._durable:
+                        os.fsync(file.fileno())
+                os.replace(aside, target)
+            except BaseException:
+                Path(aside).unlink(missing_ok=True)
+                raise
+            if self._durable:
+                self._sync_folders(target.parent)
+        except OSError as exc:
+            raise JournalError(
+                f"cannot write a checkpoint to {self.folder}: {exc.strerror or exc}; free some "
+                "space or make the folder writable, then resume the run"
+            ) from exc
+
+    def _sync_folders(self, *folders: Path) -> None:
+        # a rename is only as durable as its folder's entry
+        for folder in (*folders, self.folder, self.folder.parent):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a checkpoint, checked.
+
+        :raises CheckpointDamaged: the file is missing or has other bytes.
+        """
+        target = self.path(digest)
+        try:
+            data = target.read_bytes()
+        except OSError as exc:
+            raise CheckpointDamaged(
+                f"the checkpoint file {target} cannot be read: {exc.strerror or exc}"
+            ) from exc
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise CheckpointDamaged(f"the checkpoint file {target} is damaged: other bytes")
+        return data

@@ -1,0 +1,103 @@
+"""The one context variable: where the running code stands.
+
+A :class:`Frame` says which run, scope, call and attempt the current thread or task is in. It is set
+around every attempt, and copied into worker threads. Upper layers put their own objects into it;
+this module knows none of them, hence the ``Any``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+__all__ = ["Frame", "carry", "entered", "frame"]
+
+T = TypeVar("T")
+
+
+class Frame:
+    """Where code stands. Treated as frozen: a new one is made for each attempt."""
+
+    __slots__ = (
+        "attempt",
+        "call_id",
+        "disabled",
+        "effect",
+        "failure",
+        "item",
+        "item_id",
+        "once",
+        "run",
+        "runtime",
+        "scope",
+        "step",
+    )
+
+    def __init__(
+        self,
+        *,
+        runtime: Any = None,
+        run: Any = None,
+        scope: Any = None,
+        step: str | None = None,
+        call_id: str | None = None,
+        attempt: int = 0,
+        item: int | None = None,
+        item_id: str | None = None,
+        failure: Any = None,
+        effect: Any = None,
+        once: bool = False,
+        disabled: bool = False,
+    ) -> None:
+        self.runtime = runtime
+        self.run = run
+        self.scope = scope
+        self.step = step
+        self.call_id = call_id
+        self.attempt = attempt
+        self.item = item
+        self.item_id = item_id
+        self.failure = failure  # the previous attempt's failure, if there was one
+        self.effect = effect  # what idempotency_key() needs, in an effect
+        self.once = once  # an outer step owns the retries
+        self.disabled = disabled  # surefoot.testing.disabled()
+
+
+_CURRENT: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("surefoot", default=None)
+
+frame: Callable[[], Frame | None] = _CURRENT.get
+"""The current frame, or None outside of everything."""
+
+enter = _CURRENT.set
+leave = _CURRENT.reset
+
+
+@contextmanager
+def entered(new: Frame) -> Iterator[Frame]:
+    """Stand in ``new`` for the length of a ``with`` block."""
+    token = _CURRENT.set(new)
+    try:
+        yield new
+    finally:
+        _CURRENT.reset(token)
+
+
+def carry(fn: Callable[..., T]) -> Callable[..., T]:
+    """Take the current run along into a thread of your own.
+
+    The context is copied when ``carry`` is called; each call of what it returns gets a copy of its
+    own, so that one carried function may run in several threads at once.
+
+    >>> import threading
+    >>> thread = threading.Thread(target=carry(print), args=("in the same run",))
+    >>> thread.start(); thread.join()
+    in the same run
+    """
+    captured = contextvars.copy_context()
+
+    def carried(*args: Any, **kwargs: Any) -> T:
+        return captured.copy().run(fn, *args, **kwargs)
+
+    return carried

@@ -1,0 +1,1 @@
+"""One journaled call: attempts, claims and journal tied together."""

@@ -1,0 +1,61 @@
+"""What a call's flow asks its driver to do. The sync and the async driver know only these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..context import Frame
+from ..store.base import Op
+
+__all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep"]
+
+
+class Invoke:
+    """Call a user's function once, standing in ``frame``. Answered with Returned or Raised."""
+
+    __slots__ = ("args", "fn", "frame", "kwargs", "timeout", "what")
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        frame: Frame,
+        timeout: float | None,
+        what: str,
+    ) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.frame = frame
+        self.timeout = timeout
+        self.what = what
+
+
+class Commit:
+    """Write durably, then answer with the write's result."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+
+class Finish:
+    """Write the end of a step. A map may let the next item begin before it is durable."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+
+class Sleep:
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+Command = Invoke | Commit | Finish | Sleep

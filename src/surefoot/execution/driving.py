@@ -1,0 +1,192 @@
+"""Carrying a call's commands out: in the calling thread, or in the calling task."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..attempts import Raised, Returned, drive, drive_async
+from ..context import Frame, enter, leave
+from ..errors import JournalError, StepTimeout
+from ..isolation import run_bounded
+from ..policy import Policy
+from ..store.base import Op
+from .call import MISS, leave_scope, open_call, replay
+from .commands import Command, Commit, Finish, Invoke
+from .flow import flow
+from .spec import StepSpec
+from .state import RunState, Scope
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+__all__ = ["call_async", "call_sync", "commit_async", "invoke_async", "invoke_sync", "loop_runs"]
+
+Pipeline = Callable[[Op], None]
+"""Takes the ends of mapped steps, which need not be durable before the next item begins."""
+
+
+def call_sync(
+    spec: StepSpec,
+    run: RunState,
+    frame: Frame,
+    scope: Scope,
+    policy: Policy,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    item: int | None = None,
+    item_id: str | None = None,
+    pipeline: Pipeline | None = None,
+) -> Any:
+    """Use a step once, in the calling thread."""
+    call = open_call(spec, run, frame, scope, policy, args, kwargs, item, item_id)
+    try:
+        if call.record is not None or call.kept is not None:
+            value = replay(call)
+            if value is not MISS:
+                return value
+        commit = run.commit
+
+        def handle(command: Command) -> Any:
+            if isinstance(command, Invoke):
+                return invoke_sync(command)
+            if isinstance(command, Commit):
+                return commit(command.op)
+            if isinstance(command, Finish):
+                return commit(command.op) if pipeline is None else pipeline(command.op)
+            if loop_runs():
+                warnings.warn(
+                    f"{spec.where} waits {command.seconds:.3g} s in a thread whose event loop "
+                    "stands still meanwhile; make it an async def",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return run.clock.sleep(command.seconds)
+
+        return drive(flow(call), handle)
+    finally:
+        leave_scope(call)
+
+
+def loop_runs() -> bool:
+    """Whether the calling thread runs an event loop; asyncio is not loaded to find out."""
+    import sys
+
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def invoke_sync(command: Invoke) -> Returned | Raised:
+    token = enter(command.frame)
+    try:
+        if command.timeout is None:
+            return Returned(command.fn(*command.args, **command.kwargs))
+        return Returned(
+            run_bounded(command.fn, command.args, command.kwargs, command.timeout, command.what)
+        )
+    except BaseException as exc:
+        return Raised(exc)
+    finally:
+        leave(token)
+
+
+async def call_async(
+    spec: StepSpec,
+    run: RunState,
+    frame: Frame,
+    scope: Scope,
+    policy: Policy,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    item: int | None = None,
+    item_id: str | None = None,
+) -> Any:
+    """Use a step once, in the calling task."""
+    call = open_call(spec, run, frame, scope, policy, args, kwargs, item, item_id)
+    try:
+        if call.record is not None or call.kept is not None:
+            value = replay(call)
+            if value is not MISS:
+                return value
+
+        async def handle(command: Command) -> Any:
+            if isinstance(command, Invoke):
+                return await invoke_async(command)
+            if isinstance(command, (Commit, Finish)):
+                return await commit_async(run, command.op)
+            return await run.clock.sleep_async(command.seconds)
+
+        return await drive_async(flow(call), handle)
+    finally:
+        leave_scope(call)
+
+
+async def commit_async(run: RunState, op: Op) -> Any:
+    """Commit without blocking the event loop. A cancellation waits until it is written."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    written: Future[Any] = loop.create_future()
+
+    def settled(ticket: Any) -> None:
+        def hand_over() -> None:
+            if not written.done():
+                written.set_result(ticket)
+
+        try:
+            loop.call_soon_threadsafe(hand_over)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    run.journal.group.soon(op, settled)
+    cancelled: asyncio.CancelledError | None = None
+    while not written.done():
+        try:
+            await asyncio.shield(written)
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is not None:
+        raise cancelled
+    try:
+        return written.result().value()
+    except JournalError as exc:
+        run.broken = exc
+        raise
+
+
+async def invoke_async(command: Invoke) -> Returned | Raised:
+    token = enter(command.frame)
+    try:
+        answer = command.fn(*command.args, **command.kwargs)
+        if not inspect.isawaitable(answer):
+            return Returned(answer)
+        if command.timeout is None:
+            return Returned(await answer)
+        return Returned(await _bounded(answer, command.timeout, command.what))
+    except BaseException as exc:
+        return Raised(exc)
+    finally:
+        leave(token)
+
+
+async def _bounded(awaitable: Any, timeout: float, what: str) -> Any:
+    import asyncio
+
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await asyncio.wait({task}, timeout=timeout)
+    except BaseException:
+        task.cancel()
+        await asyncio.wait({task})  # what it cleans up is part of the run
+        raise
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task})  # it may clean up before it is gone
+    if not task.cancelled() and task.exception() is None:
+        return task.result()  # it had finished, or would not be cancelled: its work is done
+    raise StepTimeout(
+        f"{what} took longer than its {timeout:g} s and was cancelled", timeout=timeout
+    )

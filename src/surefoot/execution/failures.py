@@ -1,0 +1,154 @@
+"""A failed attempt as the journal keeps it, and the notes that a person gets to read."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..attempts import Note
+from ..decide import Adapt, FallBack, Retry
+from ..journal.writes import FailureWrite
+from ..model import Classification
+
+if TYPE_CHECKING:
+    from .call import Call
+
+__all__ = [
+    "calls_that_ended",
+    "decision_name",
+    "failure_row",
+    "judged",
+    "note_for_people",
+    "tag",
+    "text_of",
+]
+
+TAG = "__surefoot_calls__"
+JUDGED = "__surefoot_judged__"
+SAID = "__surefoot_said__"
+STACK_FRAMES = 40
+
+
+def tag(exc: BaseException, call_id: str, judged: Classification | None = None) -> None:
+    """Remember on an exception which call it came from: that decides what a resume runs again.
+
+    What the innermost call judged it to be stays: there the stage was known.
+    """
+    try:
+        exc.__dict__.setdefault(TAG, []).append(call_id)
+        exc.__dict__.setdefault(JUDGED, judged)
+    except Exception:  # an exception without a __dict__: it is then not found on its way out
+        return
+
+
+def tags(exc: BaseException) -> list[str]:
+    return list(getattr(exc, "__dict__", {}).get(TAG, ()))
+
+
+def judged(exc: BaseException) -> Classification | None:
+    """What the step that failed judged the exception to be; None if it is no step's."""
+    found = getattr(exc, "__dict__", {}).get(JUDGED)
+    return found if isinstance(found, Classification) else None
+
+
+def calls_that_ended(exc: BaseException) -> tuple[str, ...]:
+    """The calls whose failures ended a run: those behind the exception that left its body.
+
+    These are the exception itself, its ``__cause__``, the members of its group, and its
+    ``__context__`` where the exception is no step's failure. All others were caught: they are part
+    of the workflow's path.
+    """
+    found: dict[str, None] = {}
+    seen: set[int] = set()
+    left: list[BaseException] = [exc]
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        own = tags(one)
+        found.update(dict.fromkeys(own))
+        left.extend(_behind(one, bool(own)))
+    return tuple(found)
+
+
+def _behind(exc: BaseException, is_steps: bool) -> Iterator[BaseException]:
+    if exc.__cause__ is not None:
+        yield exc.__cause__
+    elif not is_steps and exc.__context__ is not None and not exc.__suppress_context__:
+        yield exc.__context__
+    members = getattr(exc, "exceptions", ())
+    if isinstance(members, (tuple, list)):
+        yield from (one for one in members if isinstance(one, BaseException))
+
+
+def decision_name(decision: Any) -> str:
+    """``retry``, ``adapt``, ``fall_back``, ``skip`` or ``halt``."""
+    return "fall_back" if isinstance(decision, FallBack) else type(decision).__name__.lower()
+
+
+def failure_row(call: Call, note: Note, scrub: Callable[[str], str], at: float) -> FailureWrite:
+    """All that is kept of a failed attempt, scrubbed."""
+    failure, decision = note.failure, note.decision
+    classification = failure.classification
+    exc = failure.exception
+    kept = dict(classification.as_dict())
+    kept["evidence"] = [
+        {"what": one.what, "value": scrub(one.value)} for one in classification.evidence
+    ]
+    return FailureWrite(
+        call_id=call.call_id,
+        step=call.spec.name,
+        stage=call.spec.stage,
+        item=call.item,
+        attempt=failure.attempt,
+        at=at,
+        kind=classification.kind,
+        category=classification.category,
+        severity=classification.severity,
+        rule=classification.rule,
+        fingerprint=classification.fingerprint,
+        type=classification.type,
+        message=scrub(classification.message[:10_000]),
+        stack=scrub(stack_text(exc)),
+        classification=json.dumps(kept),
+        decision=decision_name(decision),
+        reason=scrub(decision.reason),
+        waited=decision.after if isinstance(decision, Retry) else None,
+        changes=json.dumps(sorted(decision.adapters)) if isinstance(decision, Adapt) else None,
+        fallback=note.fallback.name if note.fallback is not None else None,
+    )
+
+
+def stack_text(exc: BaseException) -> str:
+    """The traceback as text, capped; an exception that cannot be printed gives its type."""
+    try:
+        return "".join(
+            traceback.TracebackException.from_exception(exc, limit=-STACK_FRAMES).format()
+        )[-50_000:]
+    except Exception:
+        return f"{type(exc).__qualname__} (it cannot be printed)"
+
+
+def note_for_people(exc: BaseException, text: str) -> None:
+    """Put a note on an exception (PEP 678); on Python 3.10 it is kept in the message."""
+    if sys.version_info >= (3, 11):
+        exc.add_note(text)
+        return
+    try:
+        exc.__dict__.setdefault(SAID, str(exc))
+        if isinstance(exc, OSError) and isinstance(exc.strerror, str):
+            exc.strerror = f"{exc.strerror}\n{text}"
+        elif not exc.args or (len(exc.args) == 1 and isinstance(exc.args[0], str)):
+            exc.args = (f"{exc.args[0]}\n{text}" if exc.args else text,)
+    except Exception:  # an exception that will not be changed goes without its note
+        return
+
+
+def text_of(exc: BaseException) -> str:
+    """What an exception said before it was given notes."""
+    said = getattr(exc, "__dict__", {}).get(SAID)
+    return said if isinstance(said, str) else str(exc)

@@ -1,0 +1,377 @@
+"""A call from its start to its end, as a generator of commands.
+
+Written once for the sync and the async world: the drivers in :mod:`surefoot.execution.driving` carry
+the commands out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any, NoReturn
+
+from ..attempts import (
+    Done,
+    Failure,
+    Halted,
+    Note,
+    Outcome,
+    Passed,
+    Returned,
+    Skipped,
+    Try,
+    Verdict,
+    Wait,
+    attempts,
+)
+from ..codec import encode
+from ..codec.exceptions import save_exception
+from ..context import Frame
+from ..decide import Halt, Retry
+from ..errors import SurefootError, UnsavableError
+from ..events import AttemptFailed, CallHalted, CallSkipped
+from ..journal.letters import dead_letter
+from ..journal.writes import CallEnd, end, failure
+from ..policy import MISSING
+from ..store.base import Op, Tx
+from .call import Call, SetAside
+from .commands import Command, Commit, Finish, Invoke, Sleep
+from .effects import EffectState, acquire, release, settle
+from .failures import decision_name, failure_row, note_for_people, tag
+from .state import RunState, Scope
+
+__all__ = ["flow"]
+
+Flow = Generator[Command, Any, Any]
+
+VERIFIED = "verified: it had happened"
+"""The note on an effect whose end was not seen, and whose ``verify`` found it done."""
+
+
+def flow(call: Call) -> Flow:
+    """Run the call. Gives its result; raises what ended it."""
+    if call.spec.effect is None:
+        start = (call.run.lease, call.new, call.first - 1, call.scope.overlapped)
+        call.run.journal.start(call.call_id, start, mapped=call.item is not None)
+        return (yield from _attempts(call, None))
+    assert call.key is not None
+    try:
+        got = yield from acquire(call)
+        if got.happened is None:
+            return (yield from _attempts(call, call.key))
+        if got.by == call.run.run_id:
+            return got.happened.result  # done before in this very run, and recorded
+        result = got.happened.result
+        note = VERIFIED if got.by is None else None
+        return (
+            yield from _complete(
+                call, result, call.first, None, held=got.held, by=got.by, note=note
+            )
+        )
+    finally:
+        call.run.free_key(call.spec.name, call.key)
+
+
+def _attempts(call: Call, key: str | None) -> Flow:
+    run, spec = call.run, call.spec
+    state = EffectState(key, call) if key is not None else None
+    since = run.clock.now() if key is not None else 0.0
+    reply: Any = None
+    policy = call.policy
+    if call.history is None and policy.deadline is None:
+        # nearly every call ends with its first attempt: the ladder is only fetched for the others
+        reply = yield _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        if type(reply) is Returned:
+            return (yield from _complete(call, reply.value, call.first, None))
+        _stop_if_lost(run)
+
+    def classify(exc: BaseException) -> Any:
+        return run.services.classify(exc, spec, run.after_inference)
+
+    loop = attempts(
+        policy, run.clock, classify, call.arguments, first=call.first, history=call.history
+    )
+    outcome: Outcome
+    if reply is not None:
+        loop.send(None)  # the first try, which was made already
+    while True:
+        try:
+            command = loop.send(reply)
+        except StopIteration as stop:
+            outcome = stop.value
+            break
+        reply = None
+        if isinstance(command, Try):
+            if command.attempt > call.first:
+                run.check()
+            # each attempt asks for its key anew
+            state = EffectState(key, call) if key is not None else None
+            since = run.clock.now()
+            reply = yield _invoke(call, command, state)
+            _stop_if_lost(run)
+        elif isinstance(command, Note):
+            yield Commit(_noted(call, command))
+            _tell(call, command)
+        elif isinstance(command, Wait):
+            yield Sleep(command.seconds)
+        else:
+            reply = yield from _verify(call, command.failure, state, since)
+    return (yield from _end(call, outcome))
+
+
+def _stop_if_lost(run: RunState) -> None:
+    """A body fails where its own steps cannot be journaled any more: that is no failure to retry."""
+    if run.broken is not None or run.lease.lost:
+        run.check()
+
+
+def _verify(
+    call: Call, failed: Failure, state: EffectState | None, since: float
+) -> Generator[Command, Any, Verdict]:
+    asked = state is not None and state.asked
+    return (yield from settle(call, since, asked, failed, state))
+
+
+def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
+    spec, outer = call.spec, call.frame
+    here = Frame(
+        runtime=outer.runtime,
+        run=call.run,
+        scope=Scope(call.call_id),
+        step=spec.name,
+        call_id=call.call_id,
+        attempt=command.attempt,
+        item=call.item if call.item is not None else outer.item,
+        item_id=call.item_id if call.item is not None else outer.item_id,
+        failure=command.previous,
+        effect=state,
+        once=call.policy.once or call.policy.attempts != 1,
+    )
+    fn, args, kwargs = spec.fn, call.args, call.kwargs
+    fallback = command.fallback
+    changes = command.changes
+    if fallback is not None:
+        if fallback.form == "model":
+            assert fallback.argument is not None
+            changes = {**changes, fallback.argument: fallback.target}
+        else:
+            fn = fallback.target
+    if changes:
+        args, kwargs = spec.digester.call_args({**call.digest.bound, **changes})
+    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}")
+
+
+def _noted(call: Call, note: Note) -> Op:
+    """The write of a failed attempt; for an effect, with what it means for its claim."""
+    run = call.run
+    write = failure(run.lease, failure_row(call, note, run.services.scrub_text, run.clock.now()))
+    claim: Op | None = None
+    if call.key is not None:
+        if not isinstance(note.decision, Halt):
+            claim = release(call, "held", reset_asked=True)
+        elif note.decision.kind == "in_doubt":
+            claim = release(call, "in_doubt")
+        else:
+            claim = release(call, "refused")
+
+    def both(tx: Tx) -> None:
+        if claim is not None:
+            claim(tx)
+        write(tx)
+
+    return both
+
+
+def _tell(call: Call, note: Note) -> None:
+    if isinstance(note.decision, Halt):
+        return  # told with the call's end
+    failed = note.failure
+    where = call.where(failed.attempt)
+    name = decision_name(note.decision)
+    if name == "skip":
+        call.run.services.emit(
+            CallSkipped(where, failed.classification, note.decision.reason, failed.exception)
+        )
+        return
+    waits = note.decision.after if isinstance(note.decision, Retry) else None
+    call.run.services.emit(
+        AttemptFailed(
+            where, failed.classification, name, note.decision.reason, failed.exception, waits
+        )
+    )
+
+
+# -- ends -----------------------------------------------------------------------------------------
+
+
+def _end(call: Call, outcome: Outcome) -> Flow:
+    if isinstance(outcome, Done):
+        note = VERIFIED if outcome.verified else None
+        return (
+            yield from _complete(call, outcome.value, outcome.attempts, outcome.degraded, note=note)
+        )
+    if isinstance(outcome, Passed):
+        if call.key is not None:
+            # stopped in the middle: whether it happened is for the resume to find out
+            call.run.journal.group.lazily(release(call, "in_doubt", lenient=True))
+        raise outcome.exception
+    if isinstance(outcome, Skipped):
+        return (yield from _skip(call, outcome))
+    yield from _halt(call, outcome)
+
+
+def _complete(
+    call: Call,
+    value: Any,
+    tries: int,
+    degraded: str | None,
+    *,
+    held: bool = True,
+    by: str | None = None,
+    note: str | None = None,
+) -> Flow:
+    """Save the result, then give it back."""
+    run, spec = call.run, call.spec
+    _stop_if_lost(run)
+    if degraded is not None:
+        run.degraded = True
+    if spec.stage == "inference":
+        run.after_inference = True
+    stored = None
+    if spec.checkpoint is not False:
+        try:
+            stored = _keep(call, value)
+        except UnsavableError as exc:
+            yield from _unsaved(call, exc, tries)
+    how = CallEnd(
+        "completed",
+        tries,
+        run.clock.monotonic() - call.began,
+        call.scope.overlapped,
+        format=stored.format if stored else None,
+        result=stored.inline if stored else None,
+        result_digest=stored.digest if stored else None,
+        degraded=degraded,
+        taken_from=by,
+        note=note,
+    )
+    run.journal.started(call.call_id)
+    op = end(run.lease, call.new, how)
+    if call.frame.once and stored is not None and call.key is None:
+        run.keep(call.scope.id, call.call_id, stored)
+    if call.key is None or not held:
+        yield Finish(op) if call.key is None else Commit(op)
+        return value
+    from ..journal.claims import finish_claim
+
+    assert stored is not None
+    done = finish_claim(
+        run.lease,
+        spec.name,
+        call.key,
+        "done",
+        format=stored.format,
+        result=stored.inline,
+        digest=stored.digest,
+    )
+
+    def both(tx: Tx) -> None:
+        done(tx)  # first: it refuses where the claim is another run's by now
+        op(tx)
+
+    yield Commit(both)
+    return value
+
+
+def _keep(call: Call, value: Any) -> Any:
+    encoded = call.spec.codec_for(call.run.services).encode(value)
+    return call.run.journal.keep(encoded.format, encoded.data)
+
+
+def _unsaved(call: Call, exc: UnsavableError, tries: int) -> Flow:
+    """The body did its work and its result cannot be kept: say so, and do not do it again."""
+    run = call.run
+    classification = run.services.classify(exc, call.spec, run.after_inference)
+    note = Note(Failure(tries, exc, classification), Halt("its result cannot be saved"), None)
+    if call.key is not None:
+        note = Note(note.failure, Halt("it happened, its result is lost", kind="in_doubt"), None)
+    yield Commit(_noted(call, note))
+    yield from _halt(call, Halted(note.failure, note.decision, ()))  # type: ignore[arg-type]
+
+
+def _skip(call: Call, outcome: Skipped) -> Flow:
+    """Set the item aside as a dead letter; outside a map, go on with the default."""
+    run, spec = call.run, call.spec
+    if outcome.default is not MISSING:
+        run.degraded = True
+        return (yield from _complete(call, outcome.default, outcome.failure.attempt, "skipped"))
+    failed = outcome.failure
+    try:
+        kept, lost = encode(call.digest.bound, where=spec.where).data, None
+    except SurefootError as exc:
+        kept, lost = None, str(exc)
+    how = CallEnd(
+        "skipped",
+        failed.attempt,
+        run.clock.monotonic() - call.began,
+        call.scope.overlapped,
+        note=f"{failed.kind}: {outcome.reason}",
+    )
+    run.journal.started(call.call_id)
+    closing = end(run.lease, call.new, how)
+    letter = dead_letter(
+        run.lease,
+        call.new,
+        kept,
+        lost,
+        failed.kind,
+        failed.classification.fingerprint,
+        outcome.reason,
+        run.clock.now(),
+    )
+    claim = release(call, "refused") if call.key is not None else None
+
+    def all_of_it(tx: Tx) -> None:
+        if claim is not None:
+            claim(tx)
+        closing(tx)
+        letter(tx)
+
+    yield Commit(all_of_it)
+    raise SetAside(failed, outcome.reason)
+
+
+def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, NoReturn]:
+    """The last exception comes through, with notes."""
+    run, failed = call.run, outcome.failure
+    exc = failed.exception
+    how = CallEnd(
+        "failed",
+        failed.attempt,
+        run.clock.monotonic() - call.began,
+        call.scope.overlapped,
+        exception=json.dumps(save_exception(exc)),
+        note=outcome.decision.kind,
+    )
+    run.journal.started(call.call_id)
+    yield Commit(end(run.lease, call.new, how))
+    tag(exc, call.call_id, failed.classification)
+    run.services.emit(
+        CallHalted(call.where(failed.attempt), failed.classification, outcome.decision.reason, exc)
+    )
+    if call.frame.call_id is None:
+        note_for_people(exc, told(call, outcome))
+    raise exc
+
+
+def told(call: Call, outcome: Halted) -> str:
+    """What a person reads below the exception."""
+    failed, run = outcome.failure, call.run
+    kind = failed.classification
+    item = f", item {call.item}" if call.item is not None else ""
+    what = f"{call.spec.where}{item} failed as {kind.kind} ({kind.category})"
+    lines = [f"surefoot: {what}; {outcome.decision.reason}"]
+    if len(outcome.tried) > 1:
+        lines.append("surefoot: " + "; ".join(outcome.tried))
+    lines.append(f"surefoot: run {run.run_id}; resume it with: surefoot resume {run.run_id}")
+    return "\n".join(lines)

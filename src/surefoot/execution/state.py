@@ -1,0 +1,200 @@
+"""A run while it runs: its scopes, what is recorded of it, and its flags."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from ..clock import Clock
+from ..errors import JournalError, RunCancelled, RunInterrupted, RunLocked
+from ..events import Event
+from ..journal import CallRecord, Journal, Lease
+from ..journal.journal import Stored
+from ..model import Classification
+from ..store.base import Op
+from .spec import StepSpec
+
+__all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
+
+OnDrift = Literal["stop", "rerun", "reuse"]
+
+
+class Services(Protocol):
+    """What a call needs from the runtime above it."""
+
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def listening(self) -> bool: ...
+    @property
+    def stopping(self) -> bool: ...
+    def classify(
+        self, exc: BaseException, spec: StepSpec, after_inference: bool
+    ) -> Classification: ...
+    def emit(self, event: Event) -> None: ...
+    def scrub_text(self, text: str) -> str: ...
+    def pickle_key(self) -> bytes: ...
+
+
+class Scope:
+    """The calls that one attempt of one call makes, or that the workflow's body makes."""
+
+    __slots__ = ("active", "counts", "id", "mapped", "maps", "ordinals", "overlapped")
+
+    def __init__(self, id: str, *, mapped: bool = False) -> None:
+        self.id = id
+        self.counts: dict[tuple[str, str], int] = {}
+        self.ordinals: dict[str, int] = {}
+        self.maps: dict[str, Scope] = {}
+        self.active = 0
+        self.mapped = mapped
+        self.overlapped = mapped
+
+
+class Recorded:
+    """What the journal holds of a run that is resumed."""
+
+    def __init__(self, calls: list[CallRecord]) -> None:
+        self.by_id: dict[str, CallRecord] = {}
+        self.by_position: dict[tuple[str, str, int], CallRecord] = {}
+        self.overlapped: set[str] = set()
+        intern = sys.intern
+        for call in calls:
+            if call.status == "superseded":
+                continue
+            # a long map repeats these in every row
+            call.scope, call.step = intern(call.scope), intern(call.step)
+            call.status, call.form = intern(call.status), intern(call.form)
+            self.by_id[call.call_id] = call
+            if call.item is None:
+                self.by_position[call.scope, call.step, call.ordinal] = call
+            if call.overlapped:
+                self.overlapped.add(call.scope)
+
+
+class RunState:
+    """One run in this process, shared by its threads and tasks."""
+
+    def __init__(
+        self,
+        services: Services,
+        lease: Lease,
+        workflow: str,
+        created_at: float,
+        recorded: Recorded | None = None,
+        on_drift: OnDrift = "stop",
+    ) -> None:
+        self.services = services
+        self.journal = services.journal
+        self.clock = services.clock
+        self.lease = lease
+        self.run_id = lease.run_id
+        self.workflow = workflow
+        self.created_at = created_at
+        self.recorded = recorded or Recorded([])
+        self.on_drift: OnDrift = on_drift
+        self.lock = threading.Lock()
+        self.root = Scope("")
+        self.reused = 0
+        self.time_saved = 0.0
+        self.degraded = False
+        self.after_inference = False
+        self.broken: BaseException | None = None
+        self.replayed_failures: set[str] = set()
+        self.warned: set[str] = set()
+        self.specs: dict[str, StepSpec] = {}
+        self.kept: dict[str, dict[str, Stored]] = {}
+        self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
+        self._keys: set[tuple[str, str]] = set()
+
+    # -- flags --------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Before anything new begins: may it?
+
+        :raises RunLocked: another process took the run over. :raises RunCancelled: a stop was
+            asked for. :raises RunInterrupted: this process is to end.
+        """
+        if self.broken is not None:
+            raise self.broken
+        lease = self.lease
+        if lease.lost:
+            raise RunLocked(
+                f"run {self.run_id} was taken over by another process; this one stops. "
+                f"See who holds it with: surefoot show {self.run_id}"
+            )
+        if lease.cancelled:
+            raise RunCancelled(f"run {self.run_id} was cancelled")
+        if self.services.stopping:
+            raise RunInterrupted(f"run {self.run_id} was asked to stop")
+
+    def commit(self, op: Op) -> Any:
+        """Write and wait. A run whose write failed goes no further, whoever catches the error.
+
+        :raises JournalError: nothing more can be written.
+        """
+        try:
+            return self.journal.group.commit(op)
+        except JournalError as exc:
+            self.broken = exc
+            raise
+
+    def warn_once(self, what: str, tell: Callable[[], None]) -> None:
+        with self.lock:
+            if what in self.warned:
+                return
+            self.warned.add(what)
+        tell()
+
+    # -- what nested steps completed ----------------------------------------------------------
+
+    def keep(self, scope: str, call_id: str, stored: Stored) -> None:
+        """A step within a retrying step is done: the next attempt of that one finds it here."""
+        with self.lock:
+            self.kept.setdefault(scope, {})[call_id] = stored
+
+    def drop_kept(self, call_id: str) -> None:
+        """The step around has ended: what was done within it is not asked for again."""
+        with self.lock:
+            for scope in [one for one in self.kept if one.partition("/")[0] == call_id]:
+                del self.kept[scope]
+
+    # -- keys in flight in this process -------------------------------------------------------
+
+    def take_key(self, effect: str, key: str) -> bool:
+        """Whether no other thread or task of this run is at this key."""
+        with self.lock:
+            if (effect, key) in self._keys:
+                return False
+            self._keys.add((effect, key))
+            return True
+
+    def free_key(self, effect: str, key: str) -> None:
+        with self.lock:
+            self._keys.discard((effect, key))
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def checkpoint(self, seq: int) -> tuple[str, bytes | None, str]:
+        """(format, inline bytes, digest) of a recorded call; reads ahead."""
+        with self.lock:
+            found = self._ahead.pop(seq, None)
+            if found is not None:
+                return found
+            if len(self._ahead) > 4_096:  # asked for in another order: do not hoard
+                self._ahead.clear()
+            for number, format_, inline, digest in self.journal.checkpoints(self.lease.run_pk, seq):
+                self._ahead[number] = (format_, inline, digest)
+            return self._ahead.pop(seq)
+
+    def reuse(self, record: CallRecord) -> None:
+        """Count a recorded call that was used again."""
+        with self.lock:
+            self.reused += 1
+            self.time_saved += record.duration or 0.0
+            if record.degraded is not None:
+                self.degraded = True

@@ -1,0 +1,1 @@
+"""Digests that stay the same: of calls, of source code, of failures."""

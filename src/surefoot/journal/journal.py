@@ -1,0 +1,196 @@
+"""The journal: one database, its blobs, its leases, and the group commit in front of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..blobs import INLINE_BYTES, Blobs
+from ..clock import Clock
+from ..errors import CheckpointDamaged, RunLocked, UnknownRun
+from ..store.base import Op, Store, Tx
+from . import runs as run_writes
+from .claims import Claimed
+from .group_commit import GroupCommit, Start, Ticket, carry_start, held_here
+from .leases import Lease, Owner
+from .reading import Reading
+from .records import RunRecord
+from .runs import NewRun
+
+__all__ = ["Claimed", "Journal", "NewRun", "Stored", "Ticket"]
+
+
+class Stored(NamedTuple):
+    """A checkpoint as a row holds it: inline bytes, or None and a file of that digest."""
+
+    format: str
+    inline: bytes | None
+    digest: str
+
+
+class Journal(Reading):
+    """What is written once and read by everyone.
+
+    :param store: the database.
+    :param blobs: where checkpoints above 64 KiB go.
+    :param lease: seconds after which the lease of a silent process of another host is free.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock, *, lease: float = 60.0) -> None:
+        super().__init__(store)
+        self.blobs = blobs
+        self.clock = clock
+        self.lease_seconds = lease
+        self._leases: dict[int, Lease] = {}
+        self._late: dict[str, Start] = {}
+        self.group = GroupCommit(store, self._leases, self._beat, lease / 3, clock)
+
+    @classmethod
+    def open_sqlite(
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        durability: str = "power",
+        lease: float = 60.0,
+        seam: Callable[[str], None] | None = None,
+        create: bool = True,
+    ) -> Journal:
+        """A journal in a SQLite file; see :class:`surefoot.store.sqlite.SqliteStore`."""
+        from ..store.sqlite import SqliteStore
+
+        store = SqliteStore(path, durability=durability, seam=seam, create=create)
+        folder = Path(store.location + ".blobs")
+        return cls(store, Blobs(folder, durable=durability == "power"), clock, lease=lease)
+
+    def close(self) -> None:
+        self.group.stop()
+        self.store.close()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def create_run(self, new: NewRun) -> tuple[RunRecord, Lease | None]:
+        """Begin a run, held by this process; where its id exists, its record and no lease."""
+        lease_pk = self.group.commit(
+            run_writes.create(new, Owner.this(), self.clock.now(), self.lease_seconds)
+        )
+        record = self.run(new.run_id)
+        if lease_pk is None:
+            return record, None
+        return record, self._hold(record)
+
+    def take(self, run_id: str) -> tuple[RunRecord, Lease | None]:
+        """Take hold of a run in order to resume it.
+
+        :returns: the record as it was before, and the lease; None where the run is over.
+        :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+        """
+        taken = self.group.commit(
+            run_writes.take(
+                run_id,
+                Owner.this(),
+                self.clock.now(),
+                self.lease_seconds,
+                lambda pk: held_here(self.store.location, pk),
+            )
+        )
+        if isinstance(taken, str):
+            raise RunLocked(
+                f"run {run_id} is held by {taken}; wait for it to end, or stop that process, then: "
+                f"surefoot resume {run_id}"
+            )
+        if taken is None:
+            raise self.unknown(run_id)
+        before: RunRecord = taken
+        if before.status in ("completed", "rolled_back"):
+            return before, None
+        return before, self._hold(self.run(run_id))
+
+    def _hold(self, record: RunRecord) -> Lease:
+        lease = Lease(record.pk, record.run_id, record.fence)
+        self._leases[record.pk] = lease
+        self.group.start()
+        return lease
+
+    def end_run(self, lease: Lease, ending: run_writes.Ending) -> None:
+        """Write how a run ended and let go of it."""
+        try:
+            self.group.commit(run_writes.end(lease, ending, self.clock.now()))
+        finally:
+            self.let_go(lease)
+
+    def let_go(self, lease: Lease) -> None:
+        """Stop the heartbeat for a run; what the database says of it stays."""
+        self._leases.pop(lease.run_pk, None)
+
+    def request_cancel(self, run_id: str) -> None:
+        """Set the flag that the run sees at its next step."""
+
+        def write(tx: Tx) -> int:
+            cursor = tx("UPDATE runs SET cancel_requested = 1 WHERE run_id = ?", (run_id,))
+            return int(cursor.rowcount)
+
+        if not self.group.commit(write):
+            raise self.unknown(run_id)
+        for lease in list(self._leases.values()):
+            if lease.run_id == run_id:
+                lease.cancelled = True
+
+    def unknown(self, run_id: str) -> UnknownRun:
+        return UnknownRun(
+            f"there is no run {run_id!r} in the journal {self.store.location}; "
+            "list its runs with: surefoot runs"
+        )
+
+    def _beat(self) -> Op:
+        """One heartbeat: the starts that nobody carried yet, and all live leases."""
+        starts = list(self._late)
+        now = self.clock.now()
+
+        def write(tx: Tx) -> None:
+            for call_id in starts:
+                start = self._late.pop(call_id, None)
+                if start is not None:
+                    carry_start(tx, start)
+            for lease in list(self._leases.values()):
+                tx(
+                    "UPDATE runs SET lease_until = ? WHERE pk = ? AND fence = ?",
+                    (now + self.lease_seconds, lease.run_pk, lease.fence),
+                )
+
+        return write
+
+    # -- starts -------------------------------------------------------------------------------
+
+    def start(self, call_id: str, start: Start, *, mapped: bool) -> None:
+        """A plain step has begun: the next commit carries it, or, for the many of a map, the next
+        heartbeat."""
+        (self._late if mapped else self.group.starts)[call_id] = start
+
+    def started(self, call_id: str) -> None:
+        """Its end is about to be written: a start that nobody carried yet is not needed."""
+        if self.group.starts.pop(call_id, None) is None:
+            self._late.pop(call_id, None)
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def keep(self, format: str, data: bytes) -> Stored:
+        """Put a checkpoint where it belongs: into the row, or into a file."""
+        digest = hashlib.sha256(data).hexdigest()
+        if len(data) <= INLINE_BYTES:
+            return Stored(format, data, digest)
+        self.blobs.put(digest, data)
+        return Stored(format, None, digest)
+
+    def fetch(self, inline: bytes | None, digest: str) -> bytes:
+        """The bytes of a checkpoint, checked against their digest.
+
+        :raises CheckpointDamaged: they are not what was written.
+        """
+        if inline is None:
+            return self.blobs.get(digest)
+        if hashlib.sha256(inline).hexdigest() != digest:
+            raise CheckpointDamaged(f"a checkpoint in {self.store.location} is damaged")
+        return inline

@@ -1,0 +1,96 @@
+"""Reading the journal: runs, calls, failures, dead letters. Nothing here writes or locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import UnknownRun
+from ..store.base import Store
+from .records import CallRecord, DeadLetterRecord, FailureRecord, RunRecord, columns
+
+__all__ = ["Reading"]
+
+AHEAD = 128
+"""Checkpoints that one query brings: a resume asks for them in nearly the same order."""
+
+
+class Reading:
+    """The readers' half of a journal."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def run(self, run_id: str) -> RunRecord:
+        """:raises UnknownRun: there is none of this id; the message names the journal."""
+        rows = self.store.read(f"SELECT {columns(RunRecord)} FROM runs WHERE run_id = ?", (run_id,))
+        if not rows:
+            raise UnknownRun(
+                f"there is no run {run_id!r} in the journal {self.store.location}; "
+                "list its runs with: surefoot runs"
+            )
+        return RunRecord(*rows[0])
+
+    def runs(
+        self, *, status: Sequence[str] = (), workflow: str | None = None, limit: int = -1
+    ) -> list[RunRecord]:
+        """Runs, the newest first."""
+        where, parameters = [], list[Any]()
+        if status:
+            where.append(f"status IN ({', '.join('?' * len(status))})")
+            parameters.extend(status)
+        if workflow is not None:
+            where.append("workflow = ?")
+            parameters.append(workflow)
+        condition = f"WHERE {' AND '.join(where)} " if where else ""
+        rows = self.store.read(
+            f"SELECT {columns(RunRecord)} FROM runs {condition}"
+            "ORDER BY created_at DESC, pk DESC LIMIT ?",
+            (*parameters, limit),
+        )
+        return [RunRecord(*row) for row in rows]
+
+    def calls(self, run_pk: int) -> list[CallRecord]:
+        """All calls of a run as they began, without their results."""
+        rows = self.store.read(
+            f"SELECT {CallRecord.COLUMNS} FROM calls WHERE run_pk = ? ORDER BY seq", (run_pk,)
+        )
+        return [CallRecord(row) for row in rows]
+
+    def checkpoints(self, run_pk: int, seq: int) -> list[tuple[int, str, bytes | None, str]]:
+        """(seq, format, inline bytes or None, digest) of this completed call and those after it."""
+        rows = self.store.read(
+            "SELECT seq, format, result, result_digest FROM calls WHERE seq >= ? AND +run_pk = ? "
+            "AND status = 'completed' AND format IS NOT NULL ORDER BY seq LIMIT ?",
+            (seq, run_pk, AHEAD),
+        )
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def exception(self, run_pk: int, call_id: str) -> str | None:
+        """The recorded exception of a failed call, as JSON."""
+        rows = self.store.read(
+            "SELECT exception FROM calls WHERE run_pk = ? AND call_id = ?", (run_pk, call_id)
+        )
+        return rows[0][0] if rows else None
+
+    def failures(self, run_pk: int, call_id: str | None = None) -> list[FailureRecord]:
+        """Failed attempts of a run, or of one of its calls, in their order."""
+        condition, parameters = "run_pk = ?", [run_pk, *([call_id] if call_id else [])]
+        if call_id:
+            condition += " AND call_id = ?"
+        rows = self.store.read(
+            f"SELECT {columns(FailureRecord)} FROM failures WHERE {condition} ORDER BY pk",
+            parameters,
+        )
+        return [FailureRecord(*row) for row in rows]
+
+    def dead_letters(self, run_pk: int) -> list[DeadLetterRecord]:
+        rows = self.store.read(
+            f"SELECT {columns(DeadLetterRecord)} FROM dead_letters WHERE run_pk = ? ORDER BY pk",
+            (run_pk,),
+        )
+        return [DeadLetterRecord(*row) for row in rows]
+
+    def unfinished(self) -> list[RunRecord]:
+        """Runs that say they are running, the oldest first; whether they live is another matter."""
+        return list(reversed(self.runs(status=("running", "rolling_back"))))

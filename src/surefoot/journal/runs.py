@@ -1,0 +1,150 @@
+"""The writes that concern a whole run: begin, take over, end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..store.base import Op, Tx
+from .leases import Lease, Owner
+from .records import RunRecord, columns
+from .writes import FENCE, checked
+
+__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "take"]
+
+MAX_TAKEOVERS = 5
+"""A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to begin. ``input`` is JSON by type, ``target`` and ``versions`` are JSON."""
+
+    run_id: str
+    workflow: str
+    target: str | None
+    input: bytes
+    input_digest: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, for now or for good."""
+
+    status: str
+    format: str | None = None
+    result: bytes | None = None
+    result_digest: str | None = None
+    degraded: bool = False
+    error: str | None = None
+    reused: int = 0
+    time_saved: float = 0.0
+    forget: tuple[str, ...] = ()
+
+
+def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
+    """Begin a run; answers its pk, or None where the id exists."""
+
+    def write(tx: Tx) -> int | None:
+        cursor = tx(
+            "INSERT INTO runs (run_id, workflow, target, status, input, input_digest, created_at, "
+            "started_at, fence, owner, lease_until, versions) "
+            "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+            (
+                new.run_id,
+                new.workflow,
+                new.target,
+                new.input,
+                new.input_digest,
+                now,
+                now,
+                owner.dump(),
+                now + lease,
+                new.versions,
+            ),
+        )
+        return int(cursor.lastrowid) if cursor.rowcount == 1 else None
+
+    return write
+
+
+def take(
+    run_id: str, owner: Owner, now: float, lease: float, held_here: Callable[[int], bool]
+) -> Op:
+    """Take a run over. Answers the record as it was, None if there is none, or who holds it.
+
+    A run that completed or was rolled back stays as it is; its record says so.
+
+    :param held_here: whether this very process holds a run.
+    """
+
+    def write(tx: Tx) -> RunRecord | str | None:
+        row = tx(f"SELECT {columns(RunRecord)} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            return None
+        before = RunRecord(*row)
+        if before.status in ("completed", "rolled_back"):
+            return before
+        crashed = before.status in ("running", "rolling_back")
+        if crashed and before.owner is not None:
+            holder = Owner.parse(before.owner)
+            alive = held_here(before.pk) if holder == owner else holder.alive()
+            if alive or (alive is None and (before.lease_until or 0) > now):
+                return str(holder)
+        done = tx(
+            "SELECT count(*) FROM calls WHERE run_pk = ? AND status IN ('completed', 'skipped')",
+            (before.pk,),
+        ).fetchone()[0]
+        stuck = crashed and done == before.takeover_mark
+        takeovers = before.takeovers + 1 if stuck else int(crashed)
+        tx(
+            "UPDATE runs SET status = ?, started_at = ?, ended_at = NULL, fence = fence + 1, "
+            "owner = ?, lease_until = ?, takeovers = ?, takeover_mark = ?, resumes = resumes + 1, "
+            "cancel_requested = 0 WHERE pk = ?",
+            (
+                "rolling_back" if before.status == "rolling_back" else "running",
+                now,
+                owner.dump(),
+                now + lease,
+                takeovers,
+                done,
+                before.pk,
+            ),
+        )
+        return before
+
+    return write
+
+
+def end(lease: Lease, ending: Ending, now: float) -> Op:
+    """Write a run's end and free its lease."""
+
+    def write(tx: Tx) -> None:
+        checked(
+            lease,
+            tx,
+            "UPDATE runs SET status = ?, format = ?, result = ?, result_digest = ?, degraded = ?, "
+            "error = ?, ended_at = ?, reused = ?, time_saved = ?, owner = NULL, "
+            f"lease_until = NULL WHERE pk = ? AND {FENCE}",
+            (
+                ending.status,
+                ending.format,
+                ending.result,
+                ending.result_digest,
+                int(ending.degraded),
+                ending.error,
+                now,
+                ending.reused,
+                ending.time_saved,
+                lease.run_pk,
+            ),
+        )
+        for call_id in ending.forget:
+            tx(
+                "UPDATE calls SET ended_run = 1 WHERE run_pk = ? AND call_id = ? "
+                "AND status = 'failed'",
+                (lease.run_pk, call_id),
+            )
+
+    return write

@@ -1,0 +1,1 @@
+"""Readers of what happens: logs and progress."""

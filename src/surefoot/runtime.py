@@ -1,0 +1,279 @@
+"""What a run needs, put together once: journal, clock, catalog, settings, listeners.
+
+Also the public :func:`classify` and :func:`scrub`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from contextvars import Token
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .clock import Clock, SystemClock
+from .config import Config, default_journal, journal_path, load_config
+from .context import Frame, enter, frame, leave
+from .errors import ConfigError, DefinitionError, JournalError
+from .events import Event
+from .model import BUILTIN_KINDS, Classification, Stage
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
+    from .execution.spec import StepSpec
+    from .journal import Journal
+
+__all__ = ["Runtime", "classify", "scrub"]
+
+Listener = Callable[[Event], None]
+
+
+class Runtime:
+    """Journal, clock, catalog and settings for all that happens inside its ``with`` block.
+
+    :param journal: a path or URL; None is the configured or the default one.
+    :param clock: time and chance; tests pass a :class:`surefoot.clock.ManualClock`.
+    :param durability: ``power`` or ``process``; None is the configured one.
+    :param lease: seconds; None is the configured one.
+    :param config: settings; None reads them from files and the environment.
+    :param listeners: called with each event (:mod:`surefoot.events`).
+    :param seam: for failure tests, called around each journal write.
+
+    Opening and loading happen when they are first needed, so making one costs nothing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Runtime(journal=f"{folder}/j.db") as runtime:
+    ...     runtime.journal.runs()
+    []
+    """
+
+    def __init__(
+        self,
+        journal: str | Path | None = None,
+        *,
+        clock: Clock | None = None,
+        durability: str | None = None,
+        lease: float | None = None,
+        config: Config | None = None,
+        listeners: Iterable[Listener] | None = None,
+        seam: Callable[[str], None] | None = None,
+        create: bool = True,
+    ) -> None:
+        self.config = config if config is not None else load_config()
+        self.clock: Clock = clock or SystemClock()
+        self.durability = durability or self.config.durability
+        if self.durability not in ("power", "process"):
+            raise ConfigError(f"durability={durability!r}: must be 'power' or 'process'")
+        self.lease = lease or self.config.lease
+        self._location = journal
+        self._seam = seam
+        self._create = create
+        self._journal: Journal | None = None
+        self._catalog: Catalog | None = None
+        self._listeners: list[Listener] = list(listeners or ())
+        self._warned: set[str] = set()
+        self._tokens: list[Token[Frame | None]] = []
+        self.stopping = False
+
+    # -- parts --------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        location = self._location if self._location is not None else self.config.journal
+        if location is None:
+            return default_journal(Path.cwd())
+        return journal_path(str(location))
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, opened when it is first asked for.
+
+        :raises JournalError: it cannot be used.
+        """
+        if self._journal is None:
+            from .journal import Journal
+
+            self._journal = Journal.open_sqlite(
+                self.path,
+                self.clock,
+                durability=self.durability,
+                lease=self.lease,
+                seam=self._seam,
+                create=self._create,
+            )
+        return self._journal
+
+    @property
+    def catalog(self) -> Catalog:
+        """The built-in rules and the user's, loaded at the first failure."""
+        if self._catalog is None:
+            self._catalog = _catalog(self.config.rules, json.dumps(dict(self.config.catalog)))
+        return self._catalog
+
+    @property
+    def has_own_rules(self) -> bool:
+        """Whether the user brings rules or kinds: they are read before a run begins, so that a
+        mistake in them is told then."""
+        return bool(self.config.rules or self.config.catalog)
+
+    def check_kinds(self, kinds: Iterable[str], where: str) -> None:
+        """:raises DefinitionError: one of ``kinds`` is none; the message names the nearest."""
+        unknown = [kind for kind in kinds if kind not in BUILTIN_KINDS]
+        if not unknown:
+            return
+        known = self.catalog.kinds if self.has_own_rules else BUILTIN_KINDS
+        for kind in unknown:
+            if kind not in known:
+                import difflib
+
+                near = difflib.get_close_matches(kind, list(known), n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "see: surefoot catalog list"
+                raise DefinitionError(f"{where}: on({kind!r}) names no kind; {hint}")
+
+    # -- services of calls --------------------------------------------------------------------
+
+    def classify(
+        self, exc: BaseException, spec: StepSpec | None = None, after_inference: bool = False
+    ) -> Classification:
+        from .classify import classify as judge
+
+        stage = spec.stage if spec is not None else None
+        return judge(
+            exc,
+            catalog=self.catalog,
+            stage=stage,
+            step=spec.name if spec is not None else None,
+            # a stated stage is right: a file that is read after an inference is still data
+            after_inference=after_inference and stage in (None, "postprocessing"),
+            now=self.clock.now(),
+        )
+
+    @property
+    def listening(self) -> bool:
+        return bool(self._listeners)
+
+    def listen(self, listener: Listener) -> None:
+        """Have ``listener`` called with each event from now on."""
+        self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        """Tell all listeners; one that raises is warned about once and breaks nothing."""
+        from .observe.logs import log_event
+
+        self._safely(log_event, event)
+        for listener in self._listeners:
+            self._safely(listener, event)
+
+    def _safely(self, listener: Listener, event: Event) -> None:
+        try:
+            listener(event)
+        except Exception as exc:
+            name = getattr(listener, "__qualname__", repr(listener))
+            if name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(
+                    f"surefoot: a listener failed and is ignored from now on where it does so: "
+                    f"{name}: {type(exc).__name__}: {exc}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+
+    def scrub_text(self, text: str) -> str:
+        from .scrub import scrub_text
+
+        return scrub_text(text, known=_known_secrets())
+
+    def pickle_key(self) -> bytes:
+        """The key that signs pickled checkpoints: a file beside the journal, made once."""
+        path = Path(f"{self.path}.key")
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        except OSError as exc:
+            raise JournalError(f"cannot write the key {path}: {exc.strerror}") from exc
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(32))
+            file.flush()
+            os.fsync(file.fileno())
+        return path.read_bytes()
+
+    def stop(self) -> None:
+        """Start no new step in any run of this runtime: they end as ``interrupted``."""
+        self.stopping = True
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Runtime:
+        outer = frame()
+        self._tokens.append(
+            enter(Frame(runtime=self, disabled=outer.disabled if outer is not None else False))
+        )
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        leave(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is queued and close the journal; it opens anew when it is needed again."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+
+@functools.lru_cache(maxsize=8)
+def _catalog(files: tuple[Path, ...], own: str) -> Catalog:
+    from .catalog import load
+
+    return load(extra=files, extra_rules=json.loads(own) or None)
+
+
+SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
+
+
+def _known_secrets() -> tuple[str, ...]:
+    """The values of secret-named environment variables, which must never be shown."""
+    return tuple(
+        value
+        for name, value in os.environ.items()
+        if len(value) >= 8 and any(part in name.upper() for part in SECRET_NAMES)
+    )
+
+
+def current_runtime() -> Runtime | None:
+    """The runtime of the enclosing ``with Runtime(…)`` or run."""
+    here = frame()
+    return here.runtime if here is not None else None
+
+
+def classify(exc: BaseException, *, stage: Stage | None = None) -> Classification:
+    """What a failure is, without doing anything about it.
+
+    :param stage: where it happened, e.g. ``"inference"``: the same JSON error is the data's fault at
+        ingestion and the model's after it.
+    :returns: kind, category, recoverable, retryable, the wait asked for, the rule and its evidence.
+
+    >>> classify(ConnectionRefusedError(111, "Connection refused")).kind
+    'connection'
+    """
+    from .classify import classify as judge
+
+    runtime = current_runtime() or Runtime()
+    return judge(exc, catalog=runtime.catalog, stage=stage, now=runtime.clock.now())
+
+
+def scrub(value: Any) -> Any:
+    """``value`` without the secrets in it: text, or nested data of it.
+
+    >>> scrub({"password": "hunter2", "model": "small"})["model"]
+    'small'
+    """
+    from .scrub import scrub as clean
+
+    return clean(value, known=_known_secrets())

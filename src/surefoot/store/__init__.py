@@ -1,0 +1,1 @@
+"""Where the journal's bytes lie. One Protocol, one module a database."""

@@ -1,0 +1,1 @@
+"""Steps, effects, workflows, maps, runs and their resume."""

@@ -1,0 +1,220 @@
+"""What a decorator checks, so that a mistake is told when a module is imported."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from ..codec import Codec
+from ..errors import DefinitionError
+from ..execution.spec import EffectOptions, StepSpec
+from ..fingerprint.arguments import ArgumentDigester
+from ..model import STAGES
+from ..policy import On, Policy
+
+__all__ = ["Options", "check_names", "make_spec", "nearest"]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where something is close."""
+    import difflib  # only a mistake needs it
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``@step`` and ``@effect`` as given."""
+
+    form: Literal["step", "effect"]
+    name: str | None
+    stage: Any
+    resource: str | None
+    timeout: float | None
+    deadline: float | None
+    attempts: int | None
+    recover: tuple[On, ...]
+    ignore: tuple[str, ...]
+    checkpoint: Any
+    on_doubt: Any = "halt"
+    effect: EffectOptions | None = None
+
+    def changed(self, options: Mapping[str, Any]) -> Options:
+        """These options with some changed.
+
+        :raises DefinitionError: for one that does not exist.
+        """
+        own = {field.name for field in fields(self)} - {"form", "effect"}
+        theirs = set(EffectOptions.__slots__) if self.effect is not None else set()
+        if self.effect is None:
+            own.discard("on_doubt")
+        else:
+            own.discard("checkpoint")
+        given = dict(options)
+        for name in given:
+            if name not in own | theirs:
+                raise DefinitionError(
+                    f"with_options({name}=…): @{self.form} has no such option"
+                    f"{nearest(name, own | theirs)}"
+                )
+        for name in ("recover", "ignore", "match"):
+            if given.get(name) is not None:
+                given[name] = (given[name],) if isinstance(given[name], str) else tuple(given[name])
+        changed = replace(self, **{k: v for k, v in given.items() if k in own})
+        if self.effect is not None:
+            kept = {slot: getattr(self.effect, slot) for slot in EffectOptions.__slots__}
+            kept.update({k: v for k, v in given.items() if k in theirs})
+            changed = replace(changed, effect=EffectOptions(**kept))
+        return changed
+
+
+def check_names(fn: Any, names: Iterable[str], where: str) -> None:
+    """:raises DefinitionError: a name that is no argument of ``fn``; tells the nearest one."""
+    parameters = inspect.signature(fn).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    for name in names:
+        if name not in parameters:
+            has = ", ".join(parameters) or "none"
+            raise DefinitionError(
+                f"{where} names {name!r}, which is no argument (it has {has})"
+                f"{nearest(name, parameters)}"
+            )
+
+
+def make_spec(fn: Any, options: Options) -> StepSpec:
+    """Check a function and its options, and keep what all calls of it need.
+
+    :raises DefinitionError: for anything that cannot work.
+    """
+    what = f"@{options.form}"
+    if isinstance(fn, property):
+        raise DefinitionError(f"{what} goes below @property: put @property on the line above it")
+    if not callable(fn) or isinstance(fn, type):
+        raise DefinitionError(f"{what} is put on a function, not on {fn!r}")
+    name = options.name or getattr(fn, "__qualname__", None)
+    if not isinstance(name, str) or not name:
+        raise DefinitionError(f"{what} cannot tell the name of {fn!r}; give it: {what}(name=…)")
+    where = f"{options.form} {name}"
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"{where} is a generator function, whose work happens after it has returned; "
+            "return a list, or map a step over the items"
+        )
+    if options.stage is not None and options.stage not in STAGES:
+        raise DefinitionError(
+            f"{where}: stage={options.stage!r} is none of {', '.join(STAGES)}"
+            f"{nearest(str(options.stage), STAGES)}"
+        )
+    if options.checkpoint not in (True, False, "pickle"):
+        raise DefinitionError(f"{where}: checkpoint is True, False or 'pickle'")
+    try:
+        policy = Policy(
+            attempts=options.attempts,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            recover=options.recover,
+            effect=options.form == "effect",
+            on_doubt=options.on_doubt,
+        )
+    except DefinitionError as exc:
+        raise DefinitionError(f"{where}: {exc}") from None
+    digester = ArgumentDigester(fn, ignore=options.ignore)
+    _check_recover(where, fn, policy)
+    _check_async(where, fn, policy, options.effect)
+    if options.effect is not None:
+        _check_effect(where, fn, options.effect)
+    return StepSpec(
+        name=name,
+        fn=fn,
+        form=options.form,
+        is_async=inspect.iscoroutinefunction(fn),
+        policy=policy,
+        stage=options.stage,
+        resource=options.resource,
+        checkpoint=options.checkpoint,
+        digester=digester,
+        codec=Codec.of(fn, where=where),
+        effect=options.effect,
+    )
+
+
+def _check_recover(where: str, fn: Any, policy: Policy) -> None:
+    for one in policy.recover:
+        if one.adapt_rung is not None:
+            check_names(fn, one.adapt_rung.adapters, f"{where}: adapt()")
+        for fallback in one.fallbacks:
+            if fallback.argument is not None:
+                check_names(fn, [fallback.argument], f"{where}: fall_back()")
+            elif fallback.form == "function":
+                _check_fallback(where, fn, fallback.target)
+
+
+def _check_async(where: str, fn: Any, policy: Policy, effect: EffectOptions | None) -> None:
+    """A sync step cannot await what belongs to it."""
+    if is_async(fn):
+        return
+    asyncs = [
+        f"its fallback {fallback.name}"
+        for one in policy.recover
+        for fallback in one.fallbacks
+        if fallback.form == "function" and is_async(fallback.target)
+    ]
+    if effect is not None:
+        helpers = {"verify": effect.verify, "compensate": effect.compensate, "key": effect.key}
+        asyncs += [f"its {name}=" for name, one in helpers.items() if is_async(one)]
+    if asyncs:
+        raise DefinitionError(
+            f"{where} is a plain function, and {asyncs[0]} is an async def, which it could not "
+            "await; make both the same"
+        )
+
+
+def is_async(fn: Any) -> bool:
+    """Whether calling it gives a coroutine."""
+    return inspect.iscoroutinefunction(getattr(fn, "__wrapped__", fn))
+
+
+def _check_fallback(where: str, fn: Any, target: Callable[..., Any]) -> None:
+    """A fallback gets the same arguments: it must be able to take them."""
+    try:
+        theirs = inspect.signature(target)
+        ours = inspect.signature(fn)
+    except (TypeError, ValueError):  # a builtin without a signature: the call will tell
+        return
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for parameter in ours.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            kwargs[parameter.name] = None
+        else:
+            args.append(None)
+    try:
+        theirs.bind(*args, **kwargs)
+    except TypeError as exc:
+        name = getattr(target, "__qualname__", repr(target))
+        raise DefinitionError(
+            f"{where}: its fallback {name}{theirs} cannot take the same arguments {ours}: {exc}"
+        ) from None
+
+
+def _check_effect(where: str, fn: Any, effect: EffectOptions) -> None:
+    for name in ("key", "verify", "compensate"):
+        helper = getattr(effect, name)
+        if helper is not None and not callable(helper):
+            raise DefinitionError(f"{where}: {name}={helper!r} must be a function")
+    if effect.match is not None:
+        check_names(fn, effect.match, f"{where}: match=")
+    if effect.key is not None:
+        code = getattr(effect.key, "__code__", None)
+        if code is not None:
+            count = code.co_argcount + code.co_kwonlyargcount
+            check_names(fn, code.co_varnames[:count], f"{where}: key=")
+    settle = effect.settle
+    if settle is not None and (isinstance(settle, bool) or not settle >= 0):
+        raise DefinitionError(f"{where}: settle={settle!r} must be seconds")

@@ -1,0 +1,479 @@
+"""A run from its first call of the body to its end, for now or for good."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timezone
+from typing import Any
+
+from ..codec import Codec
+from ..context import Frame, entered, frame
+from ..errors import (
+    InputError,
+    JournalError,
+    ProcessCrashed,
+    RunCancelled,
+    RunLocked,
+    UnsavableError,
+    UsageError,
+)
+from ..events import RunEnded, RunStarted
+from ..execution.failures import calls_that_ended, judged, text_of
+from ..execution.spec import StepSpec
+from ..execution.state import OnDrift, Recorded, RunState
+from ..journal import Journal, Lease, NewRun, RunRecord
+from ..journal.runs import MAX_TAKEOVERS, Ending
+from ..journal.writes import forget
+from ..runtime import Runtime
+from .run import Run, read_run
+
+__all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
+
+PASSING = ("cancelled", "control_flow")
+
+
+def new_run_id(now: float) -> str:
+    """An id that sorts by time: ``20261122-234501-1a2b3c``."""
+    when = datetime.fromtimestamp(now, timezone.utc)
+    return f"{when:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def versions() -> str:
+    """What ran it, for the postmortem."""
+    from .. import __version__
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return json.dumps({"surefoot": __version__, "python": python, "platform": sys.platform})
+
+
+class Session:
+    """One process's hold on one run: calls the body, and writes how that ended."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        owned: AbstractContextManager[Any],
+        name: str,
+        codec: Codec,
+        lease: Lease,
+        record: RunRecord,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        resumed: bool,
+        on_drift: OnDrift = "stop",
+    ) -> None:
+        self.runtime = runtime
+        self._owned = owned
+        self.name = name
+        self.codec = codec
+        self.record = record
+        self.args = args
+        self.kwargs = kwargs
+        self.value: Any = None
+        self.exception: BaseException | None = None
+        self._on_drift: OnDrift = on_drift
+        self._lease = lease
+        journal = runtime.journal
+        recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
+        self.state = self._fresh(recorded)
+        runtime.emit(RunStarted(self.state.run_id, name, resumed))
+
+    def _fresh(self, recorded: Recorded | None) -> RunState:
+        return RunState(
+            self.runtime,
+            self._lease,
+            self.name,
+            self.record.created_at,
+            recorded,
+            self._on_drift,
+        )
+
+    def frame(self) -> Frame:
+        return Frame(runtime=self.runtime, run=self.state, scope=self.state.root)
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def completed(self, value: Any) -> None:
+        """The body returned.
+
+        :raises UnsavableError: its result cannot be kept; the run is halted.
+        """
+        state = self.state
+        if state.broken is not None:
+            self.ended_with(state.broken)
+            raise state.broken
+        try:
+            encoded = self.codec.encode(value)
+            stored = self.runtime.journal.keep(encoded.format, encoded.data)
+        except UnsavableError as exc:
+            error = UnsavableError(
+                f"{exc}. All steps of run {state.run_id} are done and kept; mend what the workflow "
+                f"returns, then: surefoot resume {state.run_id}"
+            )
+            self.ended_with(error)
+            raise error from exc
+        self.value = value
+        self._end(
+            Ending(
+                "completed",
+                format=stored.format,
+                result=stored.inline,
+                result_digest=stored.digest,
+                degraded=state.degraded,
+                reused=state.reused,
+                time_saved=state.time_saved,
+            )
+        )
+
+    def ended_with(self, exc: BaseException) -> bool:
+        """An exception left the body.
+
+        :returns: whether the body is to be called again at once, since what left it was only the
+            replay of an old failure, which is forgotten now.
+        """
+        state, journal = self.state, self.runtime.journal
+        self.exception = exc
+        if (
+            state.broken is not None
+            or state.lease.lost
+            or isinstance(exc, (JournalError, RunLocked))
+        ):
+            if self._cannot_write(exc):
+                return False
+        if isinstance(exc, RunCancelled):
+            self._stop("cancelled", exc)
+            return False
+        if not isinstance(exc, Exception):
+            self._stop("interrupted", exc)
+            return False
+        classification = judged(exc) or self.runtime.classify(exc, None, state.after_inference)
+        if classification.kind in PASSING:
+            self._stop("interrupted", exc)
+            return False
+        ended = calls_that_ended(exc)
+        again = tuple(one for one in ended if one in state.replayed_failures)
+        if again:
+            journal.group.commit(forget(state.lease, again))
+            # the body starts over, and so does the count of what it reuses
+            self.state = self._fresh(Recorded(journal.calls(state.lease.run_pk)))
+            self.exception = None
+            return True
+        error = {
+            "type": classification.type,
+            "message": self.runtime.scrub_text(_text(exc))[:10_000],
+            "kind": classification.kind,
+            "category": classification.category,
+            "recoverable": classification.recoverable,
+            "fingerprint": classification.fingerprint,
+            "rule": classification.rule,
+            "calls": list(ended),
+        }
+        self._stop("halted", exc, error, ended)
+        return False
+
+    def _cannot_write(self, exc: BaseException) -> bool:
+        """Whether nothing more can be written of this run by this process."""
+        state = self.state
+        if isinstance(exc, RunLocked) and not state.lease.lost and state.broken is None:
+            return False  # another run's key: this run halts like after any other failure
+        journal = self.runtime.journal
+        if state.lease.lost:
+            journal.let_go(state.lease)
+            return True
+        try:
+            # a fault that is over by now: then the run is free for whoever resumes it
+            journal.end_run(state.lease, Ending("interrupted"))
+        except (JournalError, RunLocked):
+            return True
+        return True
+
+    def _stop(
+        self,
+        status: str,
+        exc: BaseException,
+        error: dict[str, Any] | None = None,
+        ended: tuple[str, ...] = (),
+    ) -> None:
+        state = self.state
+        ending = Ending(
+            status,
+            degraded=state.degraded,
+            error=json.dumps(error) if error is not None else None,
+            reused=state.reused,
+            time_saved=state.time_saved,
+            forget=ended,
+        )
+        try:
+            self._end(ending, exc)
+        except JournalError as failed:
+            # the exception of the body matters more; the run's lease tells the rest
+            from ..execution.failures import note_for_people
+
+            note_for_people(exc, f"surefoot: the end of run {state.run_id} is not kept: {failed}")
+        except RunLocked:
+            state.lease.lost = True
+
+    def _end(self, ending: Ending, exc: BaseException | None = None) -> None:
+        self.runtime.journal.end_run(self.state.lease, ending)
+        self.runtime.emit(RunEnded(self.state.run_id, self.name, ending.status, exc))
+
+    # -- results ------------------------------------------------------------------------------
+
+    def run(self) -> Run[Any]:
+        """What ``start`` and ``resume`` give back."""
+        found = read_run(
+            self.runtime.journal,
+            self.state.run_id,
+            self.codec,
+            value=self.value,
+            exception=self.exception,
+        )
+        return found
+
+    def close(self) -> None:
+        self._owned.__exit__(None, None, None)
+
+    def must_be_raised(self) -> bool:
+        """Whether what ended it is more than the halt of a run."""
+        exc = self.exception
+        if exc is None:
+            return False
+        if isinstance(exc, RunCancelled):  # someone wanted it: the Run says so
+            return False
+        return not isinstance(exc, Exception) or isinstance(exc, JournalError) or self._lease.lost
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return text_of(exc)
+    except Exception:
+        return "(its message cannot be read)"
+
+
+def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[Any]]:
+    """The runtime around, which stays open; or one of its own, closed with the session."""
+    here = frame()
+    if here is not None and here.runtime is not None:
+        return here.runtime, nullcontext()
+    runtime = Runtime(create=create)
+    runtime.__enter__()
+    return runtime, runtime
+
+
+def open_session(
+    fn: Callable[..., Any],
+    name: str,
+    codec: Codec,
+    target: str | None,
+    run_id: str | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    save: Callable[..., tuple[bytes, str]],
+    load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
+) -> Session | Run[Any]:
+    """Begin a run. Where its id exists: the record, if nothing is to be done; else a resume.
+
+    :raises InputError: the input cannot be saved, or the id was started with another one.
+    :raises RunLocked: the id is running in a living process.
+    """
+    where = f"workflow {name}"
+    data, digest = save(fn, args, kwargs, where)
+    if run_id is not None and (not run_id or len(run_id) > 200 or not run_id.isprintable()):
+        raise UsageError(f"{run_id!r} is no run id: give 1 to 200 printable characters")
+    runtime, owned = open_runtime()
+    try:
+        if runtime.has_own_rules:
+            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        journal = runtime.journal
+        chosen = run_id or new_run_id(runtime.clock.now())
+        record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
+        if lease is not None:
+            return Session(runtime, owned, name, codec, lease, record, args, kwargs, resumed=False)
+        if record.workflow != name:
+            raise InputError(
+                f"run {chosen} is a run of workflow {record.workflow}, not of {name}; "
+                "give this one another id"
+            )
+        if record.input_digest != digest:
+            raise InputError(
+                f"run {chosen} was started with other input; resume it as it is with: "
+                f"surefoot resume {chosen} (or workflow.resume({chosen!r})), or give this one "
+                "another id"
+            )
+        if record.status in ("completed", "halted", "cancelled", "rolled_back", "rolling_back"):
+            return _read_and_close(journal, owned, chosen, codec)
+    except BaseException:
+        owned.__exit__(None, None, None)
+        raise
+    return resume_session(
+        fn, name, codec, chosen, load, runtime=runtime, owned=owned, on_drift="stop"
+    )
+
+
+def _read_and_close(
+    journal: Journal, owned: AbstractContextManager[Any], run_id: str, codec: Codec
+) -> Run[Any]:
+    try:
+        return read_run(journal, run_id, codec)
+    finally:
+        owned.__exit__(None, None, None)
+
+
+def resume_session(
+    fn: Callable[..., Any],
+    name: str,
+    codec: Codec,
+    run_id: str,
+    load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
+    *,
+    runtime: Runtime | None = None,
+    owned: AbstractContextManager[Any] | None = None,
+    on_drift: OnDrift = "stop",
+) -> Session | Run[Any]:
+    """Take a run over and go on with it; a completed one is only read.
+
+    :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+    """
+    if on_drift not in ("stop", "rerun", "reuse"):
+        raise UsageError(f"on_drift={on_drift!r}: give 'stop', 'rerun' or 'reuse'")
+    if runtime is None or owned is None:
+        runtime, owned = open_runtime(create=False)
+    try:
+        if runtime.has_own_rules:
+            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        journal = runtime.journal
+        record = journal.run(run_id)
+        if record.workflow != name:
+            raise UsageError(
+                f"run {run_id} is a run of workflow {record.workflow}, not of {name}; resume it "
+                f"with: surefoot resume {run_id}"
+            )
+        if record.status in ("completed", "rolled_back", "rolling_back"):
+            if record.status != "completed":
+                raise UsageError(f"run {run_id} is {record.status} and cannot be resumed")
+            return _read_and_close(journal, owned, run_id, codec)
+        args, kwargs = load(fn, record.input, f"workflow {name}")
+        _, lease = journal.take(run_id)
+        if lease is None:  # another process finished it since we looked
+            return _read_and_close(journal, owned, run_id, codec)
+        taken = journal.run(run_id)
+        if taken.takeovers > MAX_TAKEOVERS:
+            return _stuck(runtime, owned, journal, lease, taken, codec)
+        return Session(
+            runtime,
+            owned,
+            name,
+            codec,
+            lease,
+            taken,
+            args,
+            kwargs,
+            resumed=True,
+            on_drift=on_drift,
+        )
+    except BaseException:
+        owned.__exit__(None, None, None)
+        raise
+
+
+def _stuck(
+    runtime: Runtime,
+    owned: AbstractContextManager[Any],
+    journal: Journal,
+    lease: Lease,
+    record: RunRecord,
+    codec: Codec,
+) -> Run[Any]:
+    """Its process died again and again before anything new was saved: a person must look."""
+    exc = ProcessCrashed(
+        f"run {record.run_id} was taken over {record.takeovers - 1} times in a row without one new "
+        "checkpoint: something in it kills its process. Look at the last step that began with: "
+        f"surefoot show {record.run_id}; then resume it"
+    )
+    classification = runtime.classify(exc)
+    error = {
+        "type": classification.type,
+        "message": str(exc),
+        "kind": classification.kind,
+        "category": classification.category,
+        "recoverable": classification.recoverable,
+        "fingerprint": classification.fingerprint,
+        "rule": classification.rule,
+        "calls": [],
+    }
+    try:
+        journal.end_run(lease, Ending("halted", error=json.dumps(error)))
+        return read_run(journal, record.run_id, codec, exception=exc)
+    finally:
+        owned.__exit__(None, None, None)
+
+
+# -- an effect outside of a run -------------------------------------------------------------------
+
+
+def _effect_session(spec: StepSpec, runtime: Runtime) -> Session:
+    """A run of one effect: it gives the claim its lease and its fence."""
+    assert spec.effect is not None
+    if spec.effect.key is None:
+        raise UsageError(
+            f"{spec.where} is called outside of a run and has no key=, so nobody could tell a "
+            "repetition; give it key=, or call it in a @workflow, or call its __wrapped__"
+        )
+    here = frame()
+    if here is not None and here.runtime is not None:
+        owned: AbstractContextManager[Any] = nullcontext()
+    else:
+        runtime.__enter__()
+        owned = runtime
+    journal = runtime.journal
+    run_id = new_run_id(runtime.clock.now())
+    record, lease = journal.create_run(
+        NewRun(run_id, f"effect {spec.name}", None, b"{}", "", versions())
+    )
+    assert lease is not None
+    return Session(
+        runtime, owned, f"effect {spec.name}", Codec(), lease, record, (), {}, resumed=False
+    )
+
+
+def effect_outside(
+    spec: StepSpec, runtime: Runtime, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    from .using import use_sync
+
+    session = _effect_session(spec, runtime)
+    try:
+        with entered(session.frame()):
+            value = use_sync(spec, args, kwargs)
+    except BaseException as exc:
+        session.ended_with(exc)
+        raise
+    else:
+        session.completed(None)
+        return value
+    finally:
+        session.close()
+
+
+async def effect_outside_async(
+    spec: StepSpec, runtime: Runtime, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    from .using import use_async
+
+    session = _effect_session(spec, runtime)
+    try:
+        with entered(session.frame()):
+            value = await use_async(spec, args, kwargs)
+    except BaseException as exc:
+        session.ended_with(exc)
+        raise
+    else:
+        session.completed(None)
+        return value
+    finally:
+        session.close()

@@ -1,0 +1,316 @@
+"""``@workflow``: a function that calls steps, and can be run, killed and resumed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from ..codec import Codec
+from ..context import Frame, entered, frame
+from ..errors import DefinitionError, UnsavableError
+from ..execution.state import OnDrift, RunState, Scope
+from . import lifecycle
+from .inputs import load_input, save_input
+from .run import Run
+from .target import describe
+
+__all__ = ["Workflow", "workflow"]
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+P = ParamSpec("P")
+P2 = ParamSpec("P2")
+O = TypeVar("O")  # noqa: E741  the object of a method
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
+
+
+class Workflow(Generic[P, R]):
+    """A workflow: call it like the function it was made from, or :meth:`start` it for a Run.
+
+    ``__wrapped__`` is that function, bare.
+    """
+
+    __wrapped__: Callable[..., Any]
+    __name__: str
+    __qualname__: str
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        name: str | None = None,
+        run_id: str | None = None,
+        prefix: tuple[Any, ...] = (),
+    ) -> None:
+        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+            raise DefinitionError(
+                f"workflow {getattr(fn, '__qualname__', fn)} is a generator function; return a list"
+            )
+        if not callable(fn) or isinstance(fn, type):
+            raise DefinitionError(f"@workflow is put on a function, not on {fn!r}")
+        self._fn = fn
+        self._run_id = run_id
+        self._prefix = prefix
+        self._given_name = name
+        self.name = name or fn.__qualname__
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self._codec = Codec.of(fn, where=f"workflow {self.name}")
+        functools.update_wrapper(self, fn)
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Workflow[Concatenate[O, P2], T], instance: O, owner: Any = None
+    ) -> Workflow[P2, T]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> Self: ...  # a static method
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return self._copy(prefix=(instance,))
+
+    def _copy(self, **changed: Any) -> Any:
+        given = {
+            "name": self._given_name,
+            "run_id": self._run_id,
+            "prefix": self._prefix,
+        }
+        return type(self)(self._fn, **{**given, **changed})
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = frame()
+        if here is not None and (here.run is not None or here.disabled):
+            result: R = self._inside(here, (*self._prefix, *args), kwargs)
+            return result
+        if self.is_async:
+            return self._call_async(args, kwargs)  # type: ignore[return-value]
+        session = self._session(args, kwargs)
+        found: R
+        if isinstance(session, Run):
+            found = _result_of(session)
+            return found
+        try:
+            found = self._drive(session, raising=True)
+            return found
+        finally:
+            session.close()
+
+    async def _call_async(self, args: Any, kwargs: Any) -> Any:
+        session = self._session(args, kwargs)
+        if isinstance(session, Run):
+            return _result_of(session)
+        try:
+            return await self._drive_async(session, raising=True)
+        finally:
+            session.close()
+
+    # -- start and resume ---------------------------------------------------------------------
+
+    @overload
+    def start(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, Run[T]]: ...
+    @overload
+    def start(self: Workflow[P, T], *args: P.args, **kwargs: P.kwargs) -> Run[T]: ...
+    def start(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it and give a :class:`Run`, whatever came of it; awaited for an async workflow.
+
+        Where ``with_options(run_id=…)`` names a run that exists: with other input an error; one that
+        ended is only read; one that was interrupted, or whose process died, is resumed.
+
+        :raises InputError: the input cannot be saved, or differs from the recorded one.
+        :raises RunLocked: the run is held by a living process.
+        :raises JournalError: the journal cannot be used.
+        """
+        if self.is_async:
+            return self._finish_async(lambda: self._session(args, kwargs))
+        return self._finish(self._session(args, kwargs))
+
+    @overload
+    def resume(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]], run_id: str, *, on_drift: OnDrift = "stop"
+    ) -> Coroutine[Any, Any, Run[T]]: ...
+    @overload
+    def resume(self: Workflow[P, T], run_id: str, *, on_drift: OnDrift = "stop") -> Run[T]: ...
+    def resume(self, run_id: str, *, on_drift: OnDrift = "stop") -> Any:
+        """Go on with a run: what completed is reused, the rest runs.
+
+        :param on_drift: what to do about an effect without a key that is called with other arguments
+            than the recorded ones: ``"stop"``, ``"rerun"`` or ``"reuse"``.
+        :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        """
+
+        def opened() -> lifecycle.Session | Run[Any]:
+            return lifecycle.resume_session(
+                self._fn, self.name, self._codec, run_id, load_input, on_drift=on_drift
+            )
+
+        return self._finish_async(opened) if self.is_async else self._finish(opened())
+
+    def with_options(self, *, run_id: str | None = None) -> Workflow[P, R]:
+        """The same workflow, for a run of this id.
+
+        >>> @workflow
+        ... def nothing() -> int:
+        ...     return 1
+        >>> nothing.with_options(run_id="today")
+        <workflow nothing>
+        """
+        changed: Workflow[P, R] = self._copy(run_id=run_id)
+        return changed
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _session(self, args: Any, kwargs: Any) -> lifecycle.Session | Run[Any]:
+        return lifecycle.open_session(
+            self._fn,
+            self.name,
+            self._codec,
+            describe(self._fn),
+            self._run_id,
+            (*self._prefix, *args),
+            kwargs,
+            save_input,
+            load_input,
+        )
+
+    def _drive(self, session: lifecycle.Session, *, raising: bool) -> Any:
+        while True:
+            try:
+                with entered(session.frame()):
+                    value = self._fn(*session.args, **session.kwargs)
+            except BaseException as exc:
+                if session.ended_with(exc):
+                    continue
+                if raising:
+                    raise
+                return None
+            return self._completed(session, value, raising)
+
+    def _completed(self, session: lifecycle.Session, value: Any, raising: bool) -> Any:
+        try:
+            session.completed(value)
+        except UnsavableError:  # the run is halted by now, and its Run says so
+            if raising:
+                raise
+            return None
+        return value
+
+    async def _drive_async(self, session: lifecycle.Session, *, raising: bool) -> Any:
+        while True:
+            try:
+                with entered(session.frame()):
+                    value = await self._fn(*session.args, **session.kwargs)
+            except BaseException as exc:
+                if session.ended_with(exc):
+                    continue
+                if raising:
+                    raise
+                return None
+            return self._completed(session, value, raising)
+
+    def _finish(self, session: lifecycle.Session | Run[Any]) -> Run[Any]:
+        if isinstance(session, Run):
+            return session
+        try:
+            self._drive(session, raising=False)
+            return _told(session)
+        finally:
+            session.close()
+
+    async def _finish_async(self, opened: Callable[[], lifecycle.Session | Run[Any]]) -> Run[Any]:
+        session = opened()
+        if isinstance(session, Run):
+            return session
+        try:
+            await self._drive_async(session, raising=False)
+            return _told(session)
+        finally:
+            session.close()
+
+    def _inside(self, here: Frame, args: Any, kwargs: Any) -> Any:
+        """A workflow called within a run is a part of that run, in a scope of its own."""
+        if here.run is None:
+            return self._fn(*args, **kwargs)
+        run: RunState = here.run
+        outer: Scope = here.scope
+        with run.lock:
+            number = outer.ordinals.get(self.name, 0)
+            outer.ordinals[self.name] = number + 1
+        mark = f"{outer.id}\0{self.name}\0{number}".encode("utf-8", "surrogatepass")
+        inner = Frame(
+            runtime=here.runtime,
+            run=run,
+            scope=Scope(f"{self.name}:{blake2b(mark, digest_size=6).hexdigest()}"),
+            step=here.step,
+            call_id=here.call_id,
+            attempt=here.attempt,
+            item=here.item,
+            item_id=here.item_id,
+            failure=here.failure,
+            once=here.once,
+        )
+        if self.is_async:
+            return self._inside_async(inner, args, kwargs)
+        with entered(inner):
+            return self._fn(*args, **kwargs)
+
+    async def _inside_async(self, inner: Frame, args: Any, kwargs: Any) -> Any:
+        with entered(inner):
+            return await self._fn(*args, **kwargs)
+
+
+class StaticWorkflow(Workflow[P, R]):
+    """A workflow on a static method: the same on the class and on its objects."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Self:
+        return self
+
+
+def _told(session: lifecycle.Session) -> Run[Any]:
+    if session.must_be_raised():
+        assert session.exception is not None
+        raise session.exception
+    return session.run()
+
+
+def _result_of(run: Run[Any]) -> Any:
+    """A call on a run that exists: its result, or an error that says what it is."""
+    return run.result
+
+
+@overload
+def workflow(fn: staticmethod[P, T], /) -> StaticWorkflow[P, T]: ...
+@overload
+def workflow(fn: Callable[P, T], /) -> Workflow[P, T]: ...
+@overload
+def workflow(*, name: str | None = None) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
+def workflow(fn: Any = None, /, *, name: str | None = None) -> Any:
+    """Make a function a workflow: each call of it is a run in the journal.
+
+    :param name: what the journal calls it; by default its ``__qualname__``.
+    :raises DefinitionError: at once, for anything that cannot work.
+
+    >>> @workflow
+    ... def triage(path: str) -> int: ...
+    >>> triage
+    <workflow triage>
+    """
+    if fn is None:
+        return lambda given: workflow_of(given, name)
+    return workflow_of(fn, name)
+
+
+def workflow_of(fn: Any, name: str | None) -> Workflow[Any, Any]:
+    if isinstance(fn, staticmethod):
+        return StaticWorkflow(fn.__func__, name=name)
+    return Workflow(fn, name=name)

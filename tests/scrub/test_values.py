@@ -1,0 +1,151 @@
+"""Nested data keeps its shape and loses its secrets; the original is not touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surefoot.scrub import scrub
+
+HIDDEN = "[secret]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    user: str
+    password: str
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+class Header(NamedTuple):
+    name: str
+    token: str
+
+
+class Colour(enum.Enum):
+    RED = "password=x"
+
+
+class SecretStr:
+    def __repr__(self) -> str:
+        return "hunter2"
+
+
+class Opaque:
+    def __repr__(self) -> str:
+        return "Opaque(password='hunter2')"
+
+
+def test_keys_that_name_secrets_hide_what_stands_under_them() -> None:
+    value = {
+        "user": "ada",
+        "password": "hunter2",
+        "nested": [{"api_key": {"deep": "x"}}, ("authorization", "Bearer x"), ("a", "b", "c")],
+        "token": None,
+        "secret": True,
+        "pin_token": 1234,
+        "auth": "",
+        "jwt": "<none>",
+        7: "password=x",
+        ("k",): "v",
+    }
+    clean = scrub(value)
+    assert clean == {
+        "user": "ada",
+        "password": HIDDEN,
+        "nested": [{"api_key": HIDDEN}, ("authorization", HIDDEN), ("a", "b", "c")],
+        "token": None,
+        "secret": True,
+        "pin_token": HIDDEN,
+        "auth": "",
+        "jwt": "<none>",
+        7: f"password={HIDDEN}",
+        ("k",): "v",
+    }
+    assert value["password"] == "hunter2"
+
+
+def test_numbers_dates_and_ids_stay_what_they_are() -> None:
+    value = [
+        1,
+        2.5,
+        True,
+        None,
+        3j,
+        dt.date(2026, 1, 1),
+        dt.timedelta(1),
+        Decimal("1"),
+        uuid.uuid4(),
+    ]
+    assert scrub(value) == value
+
+
+def test_shapes_stay() -> None:
+    value: Any = ({"a"}, frozenset({"b"}), (), b"password=x", bytearray(b"\xff"), Path("a/b"))
+    clean = scrub(value)
+    assert clean == (
+        {"a"},
+        frozenset({"b"}),
+        (),
+        b"password=[secret]",
+        bytearray(b"\xff"),
+        Path("a/b"),
+    )
+    assert [type(part) for part in clean] == [type(part) for part in value]
+
+
+def test_dataclasses_and_named_tuples_by_their_fields() -> None:
+    login = Login("ada", "hunter2", ["token=x"])
+    assert scrub(login) == Login("ada", HIDDEN, ["token=[secret]"])
+    assert login.password == "hunter2"
+    assert scrub([Header("x", "y")]) == [Header("x", HIDDEN)]
+
+
+def test_objects_stand_by_their_type_since_their_text_may_say_anything() -> None:
+    assert scrub(Opaque()) == f"<{__name__}.Opaque>"
+    assert scrub(SecretStr()) == HIDDEN
+    assert scrub(Colour.RED) is Colour.RED
+    assert scrub(ValueError("password=x")) == "ValueError: password=[secret]"
+
+
+def test_known_values_and_the_key_go_through_the_whole_value() -> None:
+    clean = scrub({"note": ["it is hunter2", {"password": "hunter2"}]}, known=["hunter2"], key=b"k")
+    assert clean["note"][0] == f"it is {clean['note'][1]['password']}"
+    assert clean["note"][0].startswith("it is [secret ")
+
+
+def test_what_contains_itself_ends() -> None:
+    loop: list[Any] = ["password=x"]
+    loop.append(loop)
+    clean = scrub(loop)
+    assert clean[0] == "password=[secret]"
+    for _ in range(39):
+        clean = clean[1]
+    assert clean[1] == "[too deep: dropped]"
+
+
+def test_what_fails_is_dropped_and_the_rest_stays() -> None:
+    class Bad(list):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            raise RuntimeError
+
+    assert scrub({"bad": Bad(), "good": 1}) == {"bad": "[scrub failed: dropped]", "good": 1}
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=10),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=10), inner),
+        max_leaves=10,
+    )
+)
+def test_plain_data_is_scrubbed_whatever_it_is(value: Any) -> None:
+    assert type(scrub(value)) is type(value)
