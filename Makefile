@@ -29,7 +29,7 @@ test-rules: setup ## the catalog's rules against the real libraries
 	@$(PY) -m pytest tests/rules $(ARGS)
 
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
-	@SUREFOOT_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
+	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
 
 test-demo: setup ## the example's own tests
 	@$(PY) -m pytest tests/demo $(ARGS)

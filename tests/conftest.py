@@ -25,5 +25,5 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A SUREFOOT_* of the developer's own shell changes no test."""
     for name in list(os.environ):
-        if name.startswith("SUREFOOT_") and name not in ("SUREFOOT_SWEEP", "SUREFOOT_SEED"):
+        if name.startswith("SUREFOOT_") and name not in ("CRASH_SWEEP", "CRASH_SEED"):
             monkeypatch.delenv(name)

@@ -4,6 +4,10 @@ Mark functions as steps and effects, call them in a workflow; Surefoot knows eac
 what to do about it, remembers all of it, and resumes from where the work stopped.
 """
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from .context import carry
 from .errors import SurefootError, WorkflowCriticalError, WorkflowRetryError
 from .execution.effects import idempotency_key
@@ -46,3 +50,15 @@ __all__ = [
     "truncate",
     "workflow",
 ]
+
+
+class _Package(ModuleType):
+    """Importing the submodules ``classify`` and ``scrub`` would put them in the place of the
+    functions of the same names; the import system sets them as attributes of this package."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

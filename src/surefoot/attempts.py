@@ -89,6 +89,8 @@ class Note:
     failure: Failure
     decision: Decision
     fallback: Fallback | None
+    doubt: Doubt = "none"
+    """For an effect: whether it may have happened all the same."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def attempts(
                 decision, state, failure, arguments, policy, history, clock, doubt
             )
         state.tried.append(_told(failure, decision))
-        yield Note(failure, decision, state.fallback)
+        yield Note(failure, decision, state.fallback, doubt)
         state.previous = failure
         state.attempt += 1
         if isinstance(decision, Halt):

@@ -39,7 +39,7 @@ class Blobs:
         import tempfile  # pulls in much, and few runs have large checkpoints
 
         target = self.path(digest)
-        if target.exists():
+        if self._is_whole(target, digest):
             return
         try:
             for folder in (self.folder, target.parent):
@@ -62,6 +62,14 @@ class Blobs:
                 f"cannot write a checkpoint to {self.folder}: {exc.strerror or exc}; free some "
                 "space or make the folder writable, then resume the run"
             ) from exc
+
+    @staticmethod
+    def _is_whole(target: Path, digest: str) -> bool:
+        """Whether the file is there; a damaged one is written anew."""
+        try:
+            return hashlib.sha256(target.read_bytes()).hexdigest() == digest
+        except OSError:
+            return False
 
     def _sync_folders(self, *folders: Path) -> None:
         # a rename is only as durable as its folder's entry

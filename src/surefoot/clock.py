@@ -101,7 +101,10 @@ class ManualClock:
             self._now += max(0.0, seconds)
 
     async def sleep_async(self, seconds: float) -> None:
+        import asyncio  # only an async program, which has it loaded already, gets here
+
         self.sleep(seconds)
+        await asyncio.sleep(0)  # no time passes, but the other tasks get their turn
 
     def uniform(self, low: float, high: float) -> float:
         return high

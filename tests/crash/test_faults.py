@@ -20,8 +20,8 @@ from tests.support.failing import MESSAGES
 from tests.support.nursery import Nursery
 
 STUMBLE = "tests.crash.toy:stumble"
-FULL = os.environ.get("SUREFOOT_SWEEP") == "full"
-SEED = int(os.environ.get("SUREFOOT_SEED") or random.SystemRandom().randrange(10**6))
+FULL = os.environ.get("CRASH_SWEEP") == "full"
+SEED = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(10**6))
 
 pytestmark = pytest.mark.timeout(1_200)
 

@@ -1,7 +1,7 @@
 """A process is killed at a write of its journal, and another one goes on.
 
-``SUREFOOT_SWEEP=full`` takes every point and every pair of points; without it a sample is taken, whose
-seed is printed (``SUREFOOT_SEED`` takes the same again).
+``CRASH_SWEEP=full`` takes every point and every pair of points; without it a sample is taken, whose
+seed is printed (``CRASH_SEED`` takes the same again).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.crash.sweep import Control, Report, Sweep
 from tests.crash.toy import PROGRAMS
 from tests.support.nursery import Nursery
 
-FULL = os.environ.get("SUREFOOT_SWEEP") == "full"
-SEED = int(os.environ.get("SUREFOOT_SEED") or random.SystemRandom().randrange(10**6))
+FULL = os.environ.get("CRASH_SWEEP") == "full"
+SEED = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(10**6))
 
 pytestmark = pytest.mark.timeout(1_200)
 
@@ -44,7 +44,7 @@ def controls(nursery: Nursery, place: Path) -> dict[str, Control]:
 def closed(report: Report, wanted: int) -> None:
     """Tell what was done, and that there was something to it."""
     print(f"\n{report}; seed {SEED}")
-    assert not report.findings, f"{report}\nSUREFOOT_SEED={SEED}"
+    assert not report.findings, f"{report}\nCRASH_SEED={SEED}"
     assert report.points >= wanted, f"only {report.points} points"
     assert report.fired >= report.points
 

@@ -24,8 +24,8 @@ from tests.support.journals import (
     open_journal,
 )
 
-SEED = int(os.environ.get("SUREFOOT_SEED") or 20261123)
-TIMES = 400 if os.environ.get("SUREFOOT_SWEEP") == "full" else 60
+SEED = int(os.environ.get("CRASH_SEED") or 20261123)
+TIMES = 400 if os.environ.get("CRASH_SWEEP") == "full" else 60
 FRAME = 4096 + 24
 """Bytes of a page in the write-ahead log, with its header."""
 

@@ -147,13 +147,14 @@ async def commit_async(run: RunState, op: Op) -> Any:
             await asyncio.shield(written)
         except asyncio.CancelledError as exc:
             cancelled = exc
-    if cancelled is not None:
-        raise cancelled
     try:
-        return written.result().value()
+        value = written.result().value()
     except JournalError as exc:
         run.broken = exc
         raise
+    if cancelled is not None:
+        raise cancelled
+    return value
 
 
 async def invoke_async(command: Invoke) -> Returned | Raised:

@@ -31,7 +31,7 @@ from ..decide import Halt, Retry
 from ..errors import SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
 from ..journal.letters import dead_letter
-from ..journal.writes import CallEnd, end, failure
+from ..journal.writes import CallEnd, begin, end, failure
 from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
@@ -165,11 +165,16 @@ def _noted(call: Call, note: Note) -> Op:
     """The write of a failed attempt; for an effect, with what it means for its claim."""
     run = call.run
     write = failure(run.lease, failure_row(call, note, run.services.scrub_text, run.clock.now()))
+    begun: Op | None = None
     claim: Op | None = None
+    if call.key is None:
+        # a failure without its call would not be found after a crash: its attempts go on there
+        run.journal.started(call.call_id)
+        begun = begin(run.lease, call.new, note.failure.attempt, call.scope.overlapped)
     if call.key is not None:
         if not isinstance(note.decision, Halt):
             claim = release(call, "held", reset_asked=True)
-        elif note.decision.kind == "in_doubt":
+        elif note.decision.kind == "in_doubt" or note.doubt != "none":
             claim = release(call, "in_doubt")
         else:
             claim = release(call, "refused")
@@ -177,6 +182,8 @@ def _noted(call: Call, note: Note) -> Op:
     def both(tx: Tx) -> None:
         if claim is not None:
             claim(tx)
+        if begun is not None:
+            begun(tx)
         write(tx)
 
     return both
@@ -232,7 +239,8 @@ def _complete(
 ) -> Flow:
     """Save the result, then give it back."""
     run, spec = call.run, call.spec
-    _stop_if_lost(run)
+    if call.key is None:
+        _stop_if_lost(run)  # what an effect did is offered all the same, as evidence
     if degraded is not None:
         run.degraded = True
     if spec.stage == "inference":

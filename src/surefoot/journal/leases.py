@@ -33,7 +33,11 @@ class Owner:
 
     @classmethod
     def parse(cls, text: str) -> Owner:
-        return cls(**json.loads(text))
+        """The owner that :meth:`dump` told of; of a text that was damaged, one that nobody knows."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return cls("?", "?", 0, "?", "an unreadable host")
 
     def dump(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -11,7 +11,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ __all__ = ["SCHEMA_VERSION", "SqliteStore", "network_file_system"]
 APPLICATION_ID = 0x53464A31  # "SFJ1"
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
+DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""A damaged schema may be told in bytes that are no text: see tests/journal/test_damaged_files.py."""
+HEADER = 100
 NETWORK = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ncpfs ceph glusterfs fuse.sshfs fuse.glusterfs fuse.s3fs "
     "fuse.rclone lustre gpfs beegfs".split()
@@ -59,25 +63,55 @@ class SqliteStore:
                 "journal with --journal or SUREFOOT_JOURNAL"
             )
         self._open()
+        _close_before_forks(weakref.ref(self))
 
     # -- opening ------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._open_writer()
+
+    def _open_writer(self) -> sqlite3.Connection:
         self._prepare_folder()
         try:
-            self._writer = self._connect()
+            writer = self._connect()
             try:
-                self._writer.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
-                self._check_and_migrate()
+                writer.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
+                self._check_and_migrate(writer)
             except BaseException:
-                self._writer.close()
+                writer.close()
                 raise
-        except sqlite3.Error as exc:
+        except DATABASE_ERRORS as exc:
             raise self._translated(exc, "open") from exc
+        self._writer = writer
+        return writer
+
+    # -- forks --------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        """Wait for a running transaction, and close.
+
+        SQLite keeps its locks in memory that a child inherits without the locks themselves: an open
+        connection would have the child believe that it holds what the kernel does not know of. See
+        tests/journal/test_group_commit.py.
+        """
+        self._lock.acquire()
+        self._read_lock.acquire()
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                connection.close()
+        self._writer = self._reader = None
+
+    def _after_fork_in_parent(self) -> None:
+        self._read_lock.release()
+        self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.RLock()
+        self._read_lock = threading.Lock()
 
     def _prepare_folder(self) -> None:
         folder = self.path.parent
@@ -97,6 +131,11 @@ class SqliteStore:
                 ignore = folder / ".gitignore"
                 if not ignore.exists():
                     ignore.write_text("*\n")
+            if self.path.exists() and 0 < self.path.stat().st_size < HEADER:
+                raise NotAJournal(
+                    f"{self.location} is no Surefoot journal (too short); it was left as it is. "
+                    "Name another file with --journal or SUREFOOT_JOURNAL"
+                )
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as exc:
@@ -108,8 +147,7 @@ class SqliteStore:
         )
         return connection
 
-    def _check_and_migrate(self) -> None:
-        connection = self._writer
+    def _check_and_migrate(self, connection: sqlite3.Connection) -> None:
         ours = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if ours not in (0, APPLICATION_ID) or (
@@ -124,7 +162,7 @@ class SqliteStore:
                 f"{self.location} has schema {version}, this Surefoot knows up to {SCHEMA_VERSION}; "
                 "it was left as it is. Upgrade with: pip install --upgrade surefoot"
             )
-        self._wal()
+        self._wal(connection)
         if ours == APPLICATION_ID and version == SCHEMA_VERSION:
             return
         connection.execute("BEGIN IMMEDIATE")
@@ -142,13 +180,13 @@ class SqliteStore:
             connection.execute("ROLLBACK")
             raise
 
-    def _wal(self) -> None:
+    def _wal(self, connection: sqlite3.Connection) -> None:
         # The switch to WAL answers SQLITE_BUSY at once, without the busy handler, while another
         # process makes the same switch; see tests/store/test_sqlite.py.
         end = time.monotonic() + BUSY_SECONDS
         while True:
             try:
-                mode = self._writer.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             except sqlite3.OperationalError as exc:
                 if "locked" not in str(exc) or time.monotonic() > end:
                     raise
@@ -163,22 +201,17 @@ class SqliteStore:
 
     # -- use ----------------------------------------------------------------------------------
 
-    def _same_process(self) -> None:
-        if self._pid != os.getpid():
-            # the parent's connections must not be used, nor closed, in a forked child
-            self._kept = (self._writer, self._reader)
-            self._open()
-
     def transact(self, ops: Sequence[Op]) -> list[Any]:
-        self._same_process()
         seam = self._seam
         with self._lock:
-            execute = self._writer.execute
+            # after a fork it opens anew
+            writer = self._writer or self._open_writer()
+            execute = writer.execute
             try:
                 if seam is not None:
                     seam("before")
                 execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as exc:
+            except DATABASE_ERRORS as exc:
                 raise self._translated(exc, "write") from exc
             results: list[Any] = []
             try:
@@ -193,37 +226,34 @@ class SqliteStore:
                 if seam is not None:
                     seam("after")
             except BaseException as exc:
-                if len(results) == len(ops) and not self._writer.in_transaction:
+                if len(results) == len(ops) and not writer.in_transaction:
                     if not isinstance(exc, Exception):
                         raise Committed(results, exc) from exc
-                elif self._writer.in_transaction:
+                elif writer.in_transaction:
                     try:
                         execute("ROLLBACK")
                     except sqlite3.Error:  # a full disk can refuse this too; closing rolls back
                         pass
-                if isinstance(exc, sqlite3.Error):
+                if isinstance(exc, DATABASE_ERRORS):
                     raise self._translated(exc, "write") from exc
                 raise
             return results
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        self._same_process()
         with self._read_lock:
             try:
                 if self._reader is None:
                     self._reader = self._connect()
                 return self._reader.execute(sql, parameters).fetchall()
-            except sqlite3.Error as exc:
+            except DATABASE_ERRORS as exc:
                 raise self._translated(exc, "read") from exc
 
     def close(self) -> None:
-        if self._pid != os.getpid():
-            return
         with self._lock, self._read_lock:
-            self._writer.close()
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
+            for connection in (self._writer, self._reader):
+                if connection is not None:
+                    connection.close()
+            self._writer = self._reader = None
 
     # -- errors -------------------------------------------------------------------------------
 
@@ -241,8 +271,8 @@ class SqliteStore:
             "safe. Free some space, then: surefoot resume RUN"
         )
 
-    def _translated(self, exc: sqlite3.Error, doing: str) -> JournalError:
-        text = str(exc)
+    def _translated(self, exc: BaseException, doing: str) -> JournalError:
+        text = "malformed" if isinstance(exc, UnicodeDecodeError) else str(exc)
         if "not a database" in text:
             return NotAJournal(
                 f"{self.location} is no Surefoot journal ({text}); it was left as it is. Name "
@@ -265,6 +295,24 @@ class SqliteStore:
         return JournalError(
             f"cannot {doing} the journal {self.location}: {text}; what was committed is safe"
         )
+
+
+def _close_before_forks(ref: weakref.ref[SqliteStore]) -> None:
+    """Have a store closed around each fork for as long as it lives."""
+
+    def call(name: str) -> Callable[[], None]:
+        def hook() -> None:
+            store = ref()
+            if store is not None:
+                getattr(store, name)()
+
+        return hook
+
+    os.register_at_fork(
+        before=call("_before_fork"),
+        after_in_parent=call("_after_fork_in_parent"),
+        after_in_child=call("_after_fork_in_child"),
+    )
 
 
 def migrations() -> list[tuple[int, str]]:
