@@ -22,6 +22,7 @@ from .decide import (
     Halt,
     History,
     Retry,
+    Settled,
     Skip,
     decide,
 )
@@ -217,6 +218,7 @@ def attempts(
         if policy.effect and classification.outcome == "open":
             verdict: Verdict = yield Verify(failure)
             if verdict.happened:
+                yield Note(failure, Settled("verify found that it had happened"), state.fallback)
                 return Done(verdict.value, state.attempt, verified=True)
             doubt = verdict.doubt
             now = clock.monotonic()

@@ -33,6 +33,7 @@ __all__ = [
     "Halt",
     "History",
     "Retry",
+    "Settled",
     "Skip",
     "decide",
 ]
@@ -91,7 +92,14 @@ class Halt:
     kind: str | None = None
 
 
-Decision = Retry | Adapt | FallBack | Skip | Halt
+@dataclass(frozen=True)
+class Settled:
+    """An effect's attempt failed, and its verify found that it had happened all the same."""
+
+    reason: str
+
+
+Decision = Settled | Retry | Adapt | FallBack | Skip | Halt
 
 
 @dataclass(frozen=True)

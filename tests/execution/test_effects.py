@@ -578,7 +578,9 @@ def test_an_async_effect_has_an_async_verify(runtime: Runtime, out: Receiver) ->
     assert asyncio.run(work.start()).result == "found ann"
 
 
-def test_a_verify_of_a_method_gets_its_object(runtime: Runtime, out: Receiver) -> None:
+def test_a_verify_that_would_miss_its_object_after_a_crash_is_told_before_it_acts(
+    runtime: Runtime, out: Receiver
+) -> None:
     @dataclass(frozen=True)
     class Shop:
         name: str
@@ -591,7 +593,9 @@ def test_a_verify_of_a_method_gets_its_object(runtime: Runtime, out: Receiver) -
             return out.take(order)
 
     out.after = [RESET]
-    assert flow(lambda: Shop("corner").pay(3)).start().result == "corner 3"
+    run = flow(lambda: Shop("corner").pay(3)).start()
+    assert run.status == "halted" and out.arrived == []
+    assert "self" in str(run.exception) and "did not act" in str(run.exception)
 
 
 # -- in flight when the process ended ---------------------------------------------------------

@@ -198,4 +198,8 @@ def test_the_same_function_made_again_is_no_other_step(runtime: Runtime) -> None
 
         return add
 
-    assert workflow(lambda: [make(1)(1), make(2)(2), make(1).with_options(attempts=1)(3)])() == [2, 4, 4]
+    assert workflow(lambda: [make(1)(1), make(2)(2), make(1).with_options(attempts=1)(3)])() == [
+        2,
+        4,
+        4,
+    ]

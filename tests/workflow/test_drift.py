@@ -224,9 +224,7 @@ def test_another_word_for_on_drift_is_refused(runtime: Runtime, send: Any) -> No
         resume(on_drift="perhaps")
 
 
-def test_an_effect_with_a_key_is_told_apart_by_it_alone(
-    runtime: Runtime, heard: list[str]
-) -> None:
+def test_an_effect_with_a_key_is_told_apart_by_it_alone(runtime: Runtime, heard: list[str]) -> None:
     sent: list[str] = []
 
     @effect(key=lambda order, text: f"order:{order}", match=("order",))

@@ -291,7 +291,9 @@ def test_the_share_of_failures_is_judged_from_20_items_on(
     assert (run.status == "halted") is halts
 
 
-@pytest.mark.parametrize(("ratio", "bad", "halts"), [(0.5, 10, False), (0.5, 11, True), (1.0, 20, False), (0.0, 1, True)])
+@pytest.mark.parametrize(
+    ("ratio", "bad", "halts"), [(0.5, 10, False), (0.5, 11, True), (1.0, 20, False), (0.0, 1, True)]
+)
 def test_the_share_that_is_allowed_is_not_too_many(
     runtime: Runtime, check: Any, ratio: float, bad: int, halts: bool
 ) -> None:
@@ -348,9 +350,7 @@ def interrupted(work: Any) -> None:
         work.start()
 
 
-def test_a_resume_runs_only_the_items_that_are_missing(
-    runtime: Runtime, calls: list[Any]
-) -> None:
+def test_a_resume_runs_only_the_items_that_are_missing(runtime: Runtime, calls: list[Any]) -> None:
     stop = [True]
 
     @step(name="index")
@@ -457,9 +457,7 @@ def test_an_effect_is_mapped_and_done_once_an_item(runtime: Runtime, calls: list
     assert sorted(calls) == [1, 2, 3]
 
 
-def test_a_cancel_in_the_middle_of_a_map_stops_it(
-    runtime: Runtime, calls: list[Any]
-) -> None:
+def test_a_cancel_in_the_middle_of_a_map_stops_it(runtime: Runtime, calls: list[Any]) -> None:
     @step
     def index(n: int) -> int:
         calls.append(n)

@@ -61,7 +61,14 @@ def test_inside_a_retrying_step_a_nested_one_is_tried_once_in_each_attempt(
 
     run = run_of(lambda: outer(1)).start()
     assert run.status == "halted"
-    assert calls == [("outer", 1), ("inner", 1), ("outer", 2), ("inner", 1), ("outer", 3), ("inner", 1)]
+    assert calls == [
+        ("outer", 1),
+        ("inner", 1),
+        ("outer", 2),
+        ("inner", 1),
+        ("outer", 3),
+        ("inner", 1),
+    ]
     assert len(clock.sleeps) == 2
 
 

@@ -159,7 +159,9 @@ def test_a_step_outside_of_a_run_handles_its_errors_and_journals_nothing(
     @step(
         recover=[
             on(ConnectionResetError).retry(attempts=2),
-            on(MemoryError).adapt(rounds=1, size=lambda value, failure: value // 2).fall_back(smaller),
+            on(MemoryError)
+            .adapt(rounds=1, size=lambda value, failure: value // 2)
+            .fall_back(smaller),
             on(KeyError).skip(default="skipped"),
         ]
     )

@@ -481,9 +481,7 @@ else:
             self.exceptions = tuple(exceptions)
 
 
-def test_nor_are_the_members_of_its_group(
-    runtime: Runtime, world: World
-) -> None:
+def test_nor_are_the_members_of_its_group(runtime: Runtime, world: World) -> None:
     @step(attempts=1)
     async def touch(what: str) -> str:
         world(what)
@@ -585,6 +583,7 @@ def test_after_a_crash_the_attempts_go_on(runtime: Runtime, clock: ManualClock) 
 def test_a_resume_classifies_after_inference_as_the_first_run_did(runtime: Runtime) -> None:
     """The same JSON error is the data's fault before inference and the model's after it; that the
     model's answer comes from its checkpoint changes nothing."""
+
     @step(stage="inference")
     def ask(prompt: str) -> str:
         return "no JSON"

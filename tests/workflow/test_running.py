@@ -240,7 +240,11 @@ def test_the_document_of_a_run_says_all_of_it(runtime: Runtime) -> None:
     assert document["run_id"] == "r1" and document["status"] == "halted"
     assert document["input"] == {"n": 3} and document["result"] is None
     first, second = document["steps"]
-    assert (first["step"], first["status"], first["stage"]) == (load.spec.name, "completed", "ingestion")
+    assert (first["step"], first["status"], first["stage"]) == (
+        load.spec.name,
+        "completed",
+        "ingestion",
+    )
     assert (second["status"], second["attempts"]) == ("failed", 2)
     assert {"id", "scope", "item", "duration", "key"} <= set(first)
     assert len(document["failures"]) == 2

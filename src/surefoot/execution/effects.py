@@ -80,8 +80,10 @@ class Acquired(NamedTuple):
     by: str | None = None
 
 
-def acquire(call: Call) -> Generator[Command, Any, Acquired]:
+def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acquired]:
     """Hold the key. Gives the result where the effect has happened already.
+
+    :param again: this call had it, and let go of it while it waited for its next try.
 
     :raises KeyConflict: the key was used with other arguments. :raises InDoubt: nobody knows
         whether it happened. :raises RunLocked: another run holds the key too long.
@@ -91,7 +93,7 @@ def acquire(call: Call) -> Generator[Command, Any, Acquired]:
     effect, key = spec.name, call.key
     limit = run.clock.monotonic() + min(WAIT_FOR_CLAIM, spec.policy.deadline or WAIT_FOR_CLAIM)
     pause = 0.05
-    while not run.take_key(effect, key):
+    while not again and not run.take_key(effect, key):
         yield Sleep(pause)
         pause = min(1.0, pause * 2)
     arguments = _saved_arguments(call)
@@ -266,7 +268,8 @@ def _match(call: Call) -> str:
 
 
 def _check_match(call: Call, before: str, now: str) -> None:
-    if before in ("{}", now):
+    assert call.spec.effect is not None
+    if before == now or call.spec.effect.match == ():
         return
     old, new = json.loads(before), json.loads(now)
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -27,7 +27,7 @@ from ..attempts import (
 from ..codec import encode
 from ..codec.exceptions import save_exception
 from ..context import Frame
-from ..decide import Halt, Retry
+from ..decide import Halt, Retry, Settled
 from ..errors import SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
 from ..journal.letters import dead_letter
@@ -104,6 +104,15 @@ def _attempts(call: Call, key: str | None) -> Flow:
         if isinstance(command, Try):
             if command.attempt > call.first:
                 run.check()
+                if key is not None:
+                    got = yield from acquire(call, again=True)
+                    if got.happened is not None:
+                        result = got.happened.result
+                        return (
+                            yield from _complete(
+                                call, result, command.attempt, None, held=got.held, by=got.by
+                            )
+                        )
             # each attempt asks for its key anew
             state = EffectState(key, call) if key is not None else None
             since = run.clock.now()
@@ -172,8 +181,13 @@ def _noted(call: Call, note: Note) -> Op:
         run.journal.started(call.call_id)
         begun = begin(run.lease, call.new, note.failure.attempt, call.scope.overlapped)
     if call.key is not None:
-        if not isinstance(note.decision, Halt):
-            claim = release(call, "held", reset_asked=True)
+        if isinstance(note.decision, Settled):
+            claim = None  # its end is written next, with the result
+        elif not isinstance(note.decision, Halt):
+            # what was refused is in nobody's hands while it waits for its next try
+            waits = isinstance(note.decision, Retry) and note.doubt == "none"
+            state = "refused" if waits else "held"
+            claim = release(call, state, reset_asked=True)
         elif note.decision.kind == "in_doubt" or note.doubt != "none":
             claim = release(call, "in_doubt")
         else:
