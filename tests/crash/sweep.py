@@ -89,6 +89,9 @@ class AtKill:
     """(run, call) whose end was committed."""
     noted: set[tuple[str, str, int]]
     """(run, call, attempt) whose failure was committed."""
+    asked: set[str]
+    """The keys that the receiver may know: the last attempt had asked for them, or had failed and no
+    other one had begun."""
     spent: set[tuple[str, str, int]]
     """Those after which it was to go on. (Where a call halts, its end is written, too; killed between
     the two, it begins afresh.)"""
@@ -264,13 +267,11 @@ class Sweep:
                 self._found(kills, verdict, detail)
 
     def _could_have_known(self, place: Path, kills: list[AtKill]) -> bool:
-        """A run halts in doubt only where its body had not asked for the key in its last attempt:
-        in all these programs, before it acted."""
+        """A run halts in doubt only where an attempt had begun and not asked for its key."""
         doubts = [key for _, key, state, _ in state(place).claims if state == "in_doubt"]
-        acts = [act for act in Ledger(place / "ledger").acts() if act["pid"] == kills[-1].pid]
-        known = [act for act in acts if act["key"] in doubts]
+        known = [key for key in doubts if key in kills[-1].asked]
         if known or len(doubts) != 1:
-            self._found(kills, "needless_halt", f"in doubt: {doubts}, received: {known}")
+            self._found(kills, "needless_halt", f"in doubt: {doubts}, asked for: {known}")
         return bool(known) or len(doubts) != 1
 
     def _compare(self, place: Path, kills: list[AtKill], told: dict[str, Any]) -> None:
@@ -306,6 +307,8 @@ QUERIES = {
     "c.format FROM calls c JOIN runs r ON r.pk = c.run_pk ORDER BY 1, 2, 4",
     "claims": "SELECT effect, effect_key, state, result_digest FROM claims ORDER BY 1, 2",
     "letters": "SELECT step, item, kind, state FROM dead_letters ORDER BY call_id, state",
+    "asked": "SELECT effect_key FROM claims c WHERE asked OR at < (SELECT max(f.at) FROM failures f "
+    "WHERE f.run_pk = c.run_pk AND f.call_id = c.call_id)",
     "done": "SELECT r.run_id, c.call_id FROM calls c JOIN runs r ON r.pk = c.run_pk "
     "WHERE c.status IN ('completed', 'skipped') OR (c.status = 'failed' AND NOT ended_run)",
     "noted": "SELECT r.run_id, f.call_id, f.attempt, f.decision FROM failures f "
@@ -342,11 +345,14 @@ def state(place: Path) -> State:
 
 
 def at_kill(place: Path, event: str, pid: int) -> AtKill:
-    done, noted = _read(place, "done", "noted")
+    done, noted, asked = _read(place, "done", "noted", "asked")
     halted = {(run, call) for run, call, _, decision in noted if decision == "halt"}
     attempts = {(run, call, attempt) for run, call, attempt, _ in noted}
     spent = {one for one in attempts if one[:2] not in halted}
-    return AtKill(event, pid, len(Ledger(place / "ledger").lines()), set(done), attempts, spent)
+    lines = len(Ledger(place / "ledger").lines())
+    return AtKill(
+        event, pid, lines, set(done), attempts, asked={key for (key,) in asked}, spent=spent
+    )
 
 
 def bodies(place: Path, kill: AtKill) -> Iterator[tuple[str, str]]:

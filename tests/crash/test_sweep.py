@@ -49,7 +49,7 @@ def closed(report: Report, wanted: int) -> None:
     assert report.fired >= report.points
 
 
-@pytest.mark.parametrize(("program", "sample"), [("whole", 16), ("async", 8)])
+@pytest.mark.parametrize(("program", "sample"), [("whole", 16), ("async", 8), ("shaky", 8)])
 def test_a_run_that_is_killed_at_any_point_ends_as_if_nothing_had_happened(
     nursery: Nursery, place: Path, controls: dict[str, Control], program: str, sample: int
 ) -> None:

@@ -174,6 +174,50 @@ def label(item: int) -> str:
     return f"label {item}"
 
 
+@effect(key=lambda n: f"refused:{n}")
+def refused(n: int) -> str:
+    """Its first attempt surely does nothing."""
+    with body("refused"):
+        key = idempotency_key()
+        if current().attempt == 1:
+            raise ConnectionRefusedError(111, "Connection refused")
+        WORLD.ledger.receive("refused", n, key)
+    return f"refused {n}"
+
+
+@effect(key=lambda n: f"unheard:{n}")
+def unheard(n: int) -> str:
+    """It acts and does not hear of it; what is done again carries the same key."""
+    with body("unheard"):
+        if WORLD.ledger.receive("unheard", n, idempotency_key()):
+            raise TimeoutError("no answer")
+    return f"unheard {n}"
+
+
+def unheard_row_is_there(row: int) -> Happened[str] | NotHappened:
+    there = any(line["deed"] == row for line in WORLD.ledger.acts("unheard_row"))
+    return Happened(f"row {row}") if there else NotHappened()
+
+
+@effect(key=lambda row: f"unheard_row:{row}", verify=unheard_row_is_there)
+def unheard_row(row: int) -> str:
+    """It acts and does not hear of it; but one can look."""
+    with body("unheard_row"):
+        WORLD.ledger.receive("unheard_row", row, None)
+        raise TimeoutError("no answer")
+
+
+@workflow
+def shaky(n: int) -> dict[str, Any]:
+    """Effects that fail, in each of the ways that may be tried again."""
+    return {
+        "refused": settled(refused)(n),
+        "unheard": settled(unheard)(n),
+        "row": unheard_row(n),
+        "labels": settled(refused).map([8, 9], workers=1).results,
+    }
+
+
 def settled(made: Any) -> Any:
     """The effect as it is; or, once a person has looked, the same with her word."""
     return made.with_options(on_doubt="rerun") if WORLD.person_says_rerun else made
@@ -294,6 +338,7 @@ def pays(n: int) -> str:
 PROGRAMS: dict[str, list[tuple[Any, str, int]]] = {
     "whole": [(pipeline, "one", 4), (second, "two", 8)],
     "small": [(small, "one", 2)],
+    "shaky": [(shaky, "one", 2)],
     "careless": [(careless, "one", 2)],
     "async": [(pipeline_async, "one", 3)],
 }

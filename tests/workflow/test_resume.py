@@ -470,7 +470,7 @@ def test_suppressing_the_context_says_that_it_was_handled(
 
 
 if sys.version_info >= (3, 11):
-    Group = ExceptionGroup
+    from builtins import ExceptionGroup as Group
 else:
 
     class Group(Exception):
