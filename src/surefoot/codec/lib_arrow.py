@@ -55,3 +55,10 @@ def to_stream(value: Any) -> bytes:
 
 def _arrow(writer: Writer, value: Any) -> Any:
     return {"$": "arrow", "c": type(value).__name__, "v": writer.blob(to_stream(value))}
+
+
+def pyarrow_module() -> Any:
+    """The optional package itself, for the other frames. Raises ImportError where it is missing."""
+    import pyarrow
+
+    return pyarrow

@@ -118,7 +118,9 @@ def _frame(frame: Any) -> bytes:
     import pandas
 
     try:
-        import pyarrow
+        from .lib_arrow import pyarrow_module
+
+        pyarrow = pyarrow_module()
     except ImportError:
         raise Refused(
             'is a pandas object, and saving one needs pyarrow: pip install "surefoot[frames]"'

@@ -251,11 +251,19 @@ def _saved_arguments(call: Call) -> bytes | None:
     try:
         return encode(call.digest.bound, where=f"{call.spec.where}: its arguments").data
     except SurefootError as exc:
-        if effect.compensate is None and effect.verify is None:
+        if effect.verify is None and not _takes_arguments(effect.compensate):
             return None
         raise UnsavableError(
             f"{exc} Its verify and compensate would miss it after a crash, so it did not act"
         ) from exc
+
+
+def _takes_arguments(compensate: Callable[..., Any] | None) -> bool:
+    """Whether an undo wants more than the result."""
+    if compensate is None:
+        return False
+    code = getattr(compensate, "__code__", None)
+    return code is None or code.co_argcount + code.co_kwonlyargcount > 1 or code.co_flags & 0x0C > 0
 
 
 def _match(call: Call) -> str:
