@@ -9,13 +9,15 @@ themselves are run by tests/house/test_docs_code.py.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import catalog_page
 import click
-from signatures import exported, is_described, stub
+from signatures import exported, is_described, met, stub
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -136,15 +138,23 @@ def wrong_signatures() -> Iterator[str]:
         return
     text = API.read_text(encoding="utf-8")
     shown = {_name(block): block.strip() for block in STUB.findall(text)}
-    for name, value in exported().items():
+    for name, value in {**exported(), **met()}.items():
         if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
             yield f"docs/api.md does not mention {name}"
         elif is_described(value) and name not in shown:
             yield f"docs/api.md has no ```pyi block of {name} (--fix writes it)"
-        elif is_described(value) and shown[name] != stub(value):
+        elif is_described(value) and not _same(shown[name], stub(value)):
             yield f"docs/api.md: the signature of {name} is not the code's (--fix writes it)"
-    for name in shown.keys() - exported().keys():
+    for name in shown.keys() - exported().keys() - met().keys():
         yield f"docs/api.md describes {name}, which surefoot does not export"
+
+
+def _same(shown: str, wanted: str) -> bool:
+    """Whether two stubs say the same; `ruff format` lays those of a page out in its own way."""
+    try:
+        return ast.dump(ast.parse(shown)) == ast.dump(ast.parse(wanted))
+    except SyntaxError:
+        return False
 
 
 def _name(block: str) -> str:
@@ -155,11 +165,14 @@ def _name(block: str) -> str:
 def fix_signatures() -> None:
     """Writes each ```pyi block of docs/api.md anew; names without one get one at the end."""
     text = API.read_text(encoding="utf-8") if API.exists() else "# The public names\n"
-    names = {name: value for name, value in exported().items() if is_described(value)}
+    every = {**exported(), **met()}
+    names = {name: value for name, value in every.items() if is_described(value)}
 
     def renewed(match: re.Match[str]) -> str:
         name = _name(match.group(1))
-        return f"```pyi\n{stub(names[name])}\n```" if name in names else match.group()
+        if name not in names or _same(match.group(1), stub(names[name])):
+            return match.group()
+        return f"```pyi\n{stub(names[name])}\n```"
 
     text = STUB.sub(renewed, text)
     shown = {_name(block) for block in STUB.findall(text)}
@@ -206,6 +219,11 @@ def wrong_counts() -> Iterator[str]:
                 yield f"{page.relative_to(ROOT)} says {number} {what}; there are {actual[what]}"
 
 
+def stale_catalog() -> Iterator[str]:
+    if catalog_page.stale():
+        yield "docs/catalog.md is not the catalog's: python tools/catalog_page.py writes it"
+
+
 def main(arguments: list[str]) -> int:
     if "--fix" in arguments:
         fix_signatures()
@@ -215,6 +233,7 @@ def main(arguments: list[str]) -> int:
         *wrong_signatures(),
         *untold_words(),
         *wrong_counts(),
+        *stale_catalog(),
     ]
     for problem in problems:
         print(problem)

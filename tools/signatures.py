@@ -24,6 +24,21 @@ def exported() -> dict[str, object]:
     return {name: getattr(package, name) for name in package.__all__}
 
 
+MET = {
+    "On": "surefoot.policy",
+    "Bound": "surefoot.workflow.step",
+    "Failure": "surefoot.attempts",
+    "RunFailure": "surefoot.workflow.run",
+    "disabled": "surefoot.testing",
+}
+"""What users meet although `surefoot` does not export it, and the module that defines it."""
+
+
+def met() -> dict[str, object]:
+    """These, by name."""
+    return {name: getattr(importlib.import_module(module), name) for name, module in MET.items()}
+
+
 def is_described(value: object) -> bool:
     """Whether a name has a signature of our own: functions and classes, not aliases and constants."""
     return (inspect.isfunction(value) or inspect.isclass(value)) and (
@@ -61,7 +76,8 @@ def _decorated(node: Definition, name: str) -> bool:
 
 
 def _function(node: Function, indent: str = "") -> str:
-    kept = [d for d in ("property", "classmethod", "staticmethod") if _decorated(node, d)]
+    shown = ("property", "classmethod", "staticmethod", "contextmanager")
+    kept = [d for d in shown if _decorated(node, d)]
     lines = [f"@{name}" for name in kept]
     start = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
@@ -122,7 +138,7 @@ def _class(node: ast.ClassDef) -> str:
 
 
 if __name__ == "__main__":
-    names = exported()
+    names = {**exported(), **met()}
     for asked in sys.argv[1:] or names:
         if is_described(names[asked]):
             print(stub(names[asked]), end="\n\n")

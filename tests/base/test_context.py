@@ -64,4 +64,4 @@ def test_one_carried_function_runs_in_several_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == [110, 111, 112, 113]
-    assert carried.__call__ is not None and frame() is None
+    assert frame() is None

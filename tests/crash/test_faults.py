@@ -106,7 +106,7 @@ def test_whoever_calls_sees_that_the_journal_failed_and_a_resume_completes(
     swept(nursery, folder, controls[program], 5, **options)
 
 
-@pytest.mark.parametrize("program", ["small", "whole"])
+@pytest.mark.parametrize("program", ["small", "shaky", "whole"])
 def test_ctrl_c_at_any_write_loses_nothing_and_a_resume_completes(
     nursery: Nursery, place: Path, controls: dict[str, Control], program: str
 ) -> None:

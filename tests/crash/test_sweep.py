@@ -88,6 +88,10 @@ def test_a_run_whose_resume_is_killed_too_ends_as_if_nothing_had_happened(
         ("whole", "act label#2"),
         ("async", "act charge_async"),
         ("async", "act row_async"),
+        ("shaky", "act unheard"),
+        ("shaky", "act unheard_row"),
+        ("shaky", "wait"),  # after a refusal
+        ("shaky", "wait#2"),  # after an attempt that carried its key and was not heard of
     ],
 )
 def test_an_effect_whose_process_dies_between_the_act_and_the_record_is_applied_once(

@@ -420,7 +420,7 @@ def _begin(place: Path, killer: Killer | None, rerun: bool) -> None:
 def _runtime(place: Path, seam: Any, durability: str) -> Runtime:
     return Runtime(
         journal=place / "journal.db",
-        clock=HurriedClock(),
+        clock=HurriedClock(seam if isinstance(seam, Killer) else None),
         config=Config(),
         seam=seam,
         durability=durability,

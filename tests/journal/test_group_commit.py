@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -369,6 +370,33 @@ def test_a_cancelled_task_is_cancelled_once_its_write_is_done(journal: Journal, 
 
     asyncio.run(main())
     assert notes(journal) == ["body is done"]
+
+
+def test_a_cancelled_task_still_tells_its_run_that_the_journal_failed(
+    journal: Journal, seam: Seam
+) -> None:
+    run = SomeRun(journal)
+
+    async def main() -> None:
+        hold = threading.Event()
+
+        def fail() -> None:
+            hold.wait(20)
+            raise sqlite3.OperationalError("disk I/O error")
+
+        seam.once("inside", fail)
+        task = asyncio.ensure_future(commit_async(run, note(1)))  # type: ignore[arg-type]
+        while seam.events[-1] != "inside":
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.sleep(0.001)
+        hold.set()
+        with pytest.raises((JournalError, asyncio.CancelledError)):
+            await task
+
+    asyncio.run(main())
+    assert isinstance(run.broken, JournalError)
+    assert notes(journal) == []
 
 
 def test_a_task_hears_that_its_write_was_refused(journal: Journal) -> None:

@@ -110,8 +110,10 @@ def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acqui
         except Exception:
             raise
         except BaseException:
-            # Ctrl-C before the body began: it surely did not act
-            run.journal.group.lazily(release(call, "refused", lenient=True))
+            # Ctrl-C before the body began: this time it surely did not act; what an earlier attempt
+            # may have done stays in doubt
+            state = "refused" if settled is None else "in_doubt"
+            run.journal.group.lazily(release(call, state, lenient=True))
             raise
         if answer.state != "fresh":
             _check_match(call, answer.match, match)

@@ -187,7 +187,7 @@ def _noted(call: Call, note: Note) -> Op:
             # what was refused is in nobody's hands while it waits for its next try
             waits = isinstance(note.decision, Retry) and note.doubt == "none"
             state = "refused" if waits else "held"
-            claim = release(call, state, reset_asked=True)
+            claim = release(call, state)
         elif note.decision.kind == "in_doubt" or note.doubt != "none":
             claim = release(call, "in_doubt")
         else:

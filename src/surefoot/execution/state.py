@@ -143,6 +143,10 @@ class RunState:
             self.broken = exc
             raise
 
+    def writable(self) -> bool:
+        """Whether anything more of it can be written by this process."""
+        return self.broken is None and not self.lease.lost
+
     def warn_once(self, what: str, tell: Callable[[], None]) -> None:
         with self.lock:
             if what in self.warned:

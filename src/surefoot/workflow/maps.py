@@ -294,7 +294,7 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
         raise
     if this.run is not None and this.row is not None and this.unwritten is None:
         failed = this.failed
-        if failed is None or isinstance(failed, Exception):
+        if failed is None or (isinstance(failed, Exception) and this.run.writable()):
             how = this.close("completed" if failed is None else "failed")
             this.run.commit(end(this.run.lease, this.row, how))
     this.tell_end()
@@ -367,7 +367,7 @@ async def map_async(spec: StepSpec, items: Iterable[Any], **options: Any) -> Bat
         raise
     if this.run is not None and this.row is not None:
         failed = this.failed
-        if failed is None or isinstance(failed, Exception):
+        if failed is None or (isinstance(failed, Exception) and this.run.writable()):
             how = this.close("completed" if failed is None else "failed")
             await commit_async(this.run, end(this.run.lease, this.row, how))
     this.tell_end()
