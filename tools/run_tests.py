@@ -24,7 +24,7 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("codec_libs", "crash", "house", "rules")
+MAIN_ONLY = ("codec_libs", "crash", "house", "rules", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
 OWN_TARGET = ("demo",)
 """Areas that `make test-<area>` runs, too slow for `make test`."""

@@ -260,7 +260,11 @@ def _adapt(
     changed = {}
     for name, adapter in decision.adapters.items():
         old = current.get(name)
-        new = adapter(old, failure)
+        try:
+            new = adapter(old, failure)
+        except Exception as exc:
+            told = f"its adapter of {name} failed: {type(exc).__name__}: {exc}"
+            return Halt(told), history.unchanged(kind)
         if not _same(old, new):
             changed[name] = new
     if changed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from contextvars import Token
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Runtime", "classify", "scrub"]
 
 Listener = Callable[[Event], None]
+
+KEY_BYTES = 32
 
 
 class Runtime:
@@ -67,7 +70,9 @@ class Runtime:
         self.durability = durability or self.config.durability
         if self.durability not in ("power", "process"):
             raise ConfigError(f"durability={durability!r}: must be 'power' or 'process'")
-        self.lease = lease or self.config.lease
+        if lease is not None and not 0 < lease < 1e9:
+            raise ConfigError(f"lease={lease!r}: must be a number of seconds above 0")
+        self.lease = self.config.lease if lease is None else lease
         self._location = journal
         self._seam = seam
         self._create = create
@@ -164,7 +169,7 @@ class Runtime:
         """Tell all listeners; one that raises is warned about once and breaks nothing."""
         from .observe.logs import log_event
 
-        self._safely(log_event, event)
+        self._safely(functools.partial(log_event, clean=self.scrub_text), event)
         for listener in self._listeners:
             self._safely(listener, event)
 
@@ -191,16 +196,25 @@ class Runtime:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
         path = Path(f"{self.path}.key")
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
+            if not path.exists() or path.stat().st_size != KEY_BYTES:
+                # whole or not at all: a key that was cut off would sign with next to nothing
+                aside = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+                handle = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(os.urandom(KEY_BYTES))
+                    file.flush()
+                    os.fsync(file.fileno())
+                if path.exists():
+                    os.replace(aside, path)
+                else:
+                    try:
+                        os.link(aside, path)  # the first of several processes wins
+                    except FileExistsError:
+                        pass
+                    os.unlink(aside)
             return path.read_bytes()
         except OSError as exc:
             raise JournalError(f"cannot write the key {path}: {exc.strerror}") from exc
-        with os.fdopen(handle, "wb") as file:
-            file.write(os.urandom(32))
-            file.flush()
-            os.fsync(file.fileno())
-        return path.read_bytes()
 
     def stop(self) -> None:
         """Start no new step in any run of this runtime: they end as ``interrupted``."""

@@ -65,9 +65,16 @@ def call_sync(
                 )
             return run.clock.sleep(command.seconds)
 
-        return drive(flow(call), handle)
+        return _given(drive(flow(call), handle))
     finally:
         leave_scope(call)
+
+
+def _given(result: Any) -> Any:
+    """A flow's result, or the exception that it ended with."""
+    if type(result) is Raised:
+        raise result.exception
+    return result
 
 
 def loop_runs() -> bool:
@@ -118,7 +125,7 @@ async def call_async(
                 return await commit_async(run, command.op)
             return await run.clock.sleep_async(command.seconds)
 
-        return await drive_async(flow(call), handle)
+        return _given(await drive_async(flow(call), handle))
     finally:
         leave_scope(call)
 

@@ -136,7 +136,10 @@ def stack_text(exc: BaseException) -> str:
 def note_for_people(exc: BaseException, text: str) -> None:
     """Put a note on an exception (PEP 678); on Python 3.10 it is kept in the message."""
     if sys.version_info >= (3, 11):
-        exc.add_note(text)
+        try:
+            exc.add_note(text)
+        except Exception:  # an exception that will not be changed goes without its note
+            return
         return
     try:
         exc.__dict__.setdefault(SAID, str(exc))

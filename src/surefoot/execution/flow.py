@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from typing import Any, NoReturn
+from typing import Any
 
 from ..attempts import (
     Done,
@@ -17,6 +17,7 @@ from ..attempts import (
     Note,
     Outcome,
     Passed,
+    Raised,
     Returned,
     Skipped,
     Try,
@@ -238,7 +239,7 @@ def _end(call: Call, outcome: Outcome) -> Flow:
         raise outcome.exception
     if isinstance(outcome, Skipped):
         return (yield from _skip(call, outcome))
-    yield from _halt(call, outcome)
+    return (yield from _halt(call, outcome))
 
 
 def _complete(
@@ -264,7 +265,7 @@ def _complete(
         try:
             stored = _keep(call, value)
         except UnsavableError as exc:
-            yield from _unsaved(call, exc, tries)
+            return (yield from _unsaved(call, exc, tries))
     how = CallEnd(
         "completed",
         tries,
@@ -318,7 +319,7 @@ def _unsaved(call: Call, exc: UnsavableError, tries: int) -> Flow:
     if call.key is not None:
         note = Note(note.failure, Halt("it happened, its result is lost", kind="in_doubt"), None)
     yield Commit(_noted(call, note))
-    yield from _halt(call, Halted(note.failure, note.decision, ()))  # type: ignore[arg-type]
+    return (yield from _halt(call, Halted(note.failure, note.decision, ())))  # type: ignore[arg-type]
 
 
 def _skip(call: Call, outcome: Skipped) -> Flow:
@@ -363,7 +364,7 @@ def _skip(call: Call, outcome: Skipped) -> Flow:
     raise SetAside(failed, outcome.reason)
 
 
-def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, NoReturn]:
+def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, Raised]:
     """The last exception comes through, with notes."""
     run, failed = call.run, outcome.failure
     exc = failed.exception
@@ -383,7 +384,8 @@ def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, NoReturn]:
     )
     if call.frame.call_id is None:
         note_for_people(exc, told(call, outcome))
-    raise exc
+    # a StopIteration could not be raised through a generator: the driver raises it
+    return Raised(exc)
 
 
 def told(call: Call, outcome: Halted) -> str:

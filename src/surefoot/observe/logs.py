@@ -8,6 +8,8 @@ records too.
 from __future__ import annotations
 
 import logging
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 from ..context import frame
@@ -22,6 +24,7 @@ from ..events import (
     RunStarted,
     Where,
 )
+from ..scrub import scrub_text
 
 __all__ = ["ContextFilter", "log_event"]
 
@@ -43,11 +46,11 @@ def _name(where: Where) -> str:
     return where.step if where.item is None else f"{where.step}[{where.item}]"
 
 
-def log_event(event: Event) -> None:
-    """Write one event as a log record; failures carry ``exc_info``."""
+def log_event(event: Event, clean: Callable[[str], str] = scrub_text) -> None:
+    """Write one event as a log record; failures carry ``exc_info``, printed without secrets."""
     logger = logging.getLogger(LOGGER)
     if isinstance(event, (AttemptFailed, CallHalted, CallSkipped)):
-        _log_failure(logger, event)
+        _log_failure(logger, event, clean)
     elif isinstance(event, Drifted):
         logger.warning("%s", event.message, extra=_extra(event.where))
     elif isinstance(event, Replayed):
@@ -71,7 +74,11 @@ def _run(run_id: str) -> dict[str, Any]:
     return {"run_id": run_id, "step": None, "call_id": None, "attempt": None, "item": None}
 
 
-def _log_failure(logger: logging.Logger, event: AttemptFailed | CallHalted | CallSkipped) -> None:
+def _log_failure(
+    logger: logging.Logger,
+    event: AttemptFailed | CallHalted | CallSkipped,
+    clean: Callable[[str], str],
+) -> None:
     level, what = logging.WARNING, "was set aside"
     if isinstance(event, CallHalted):
         level, what = logging.ERROR, "halted"
@@ -79,22 +86,42 @@ def _log_failure(logger: logging.Logger, event: AttemptFailed | CallHalted | Cal
         what = f"will {event.decision.replace('_', ' ')}"
         if event.waits is not None:
             what += f" in {event.waits:.3g} s"
-    logger.log(
+    if not logger.isEnabledFor(level):
+        return
+    exc = event.exception
+    record = logger.makeRecord(
+        logger.name,
         level,
+        __file__,
+        0,
         "%s attempt %d failed as %s and %s: %s",
-        _name(event.where),
-        event.where.attempt,
-        event.classification.kind,
-        what,
-        event.reason,
+        (
+            _name(event.where),
+            event.where.attempt,
+            event.classification.kind,
+            what,
+            clean(event.reason),
+        ),
         # where nobody set logging up, one line is enough for a terminal
-        exc_info=event.exception if logger.hasHandlers() else None,
+        (type(exc), exc, exc.__traceback__) if logger.hasHandlers() else None,
+        func="log_event",
         extra=_extra(
             event.where,
             kind=event.classification.kind,
             fingerprint=event.classification.fingerprint,
         ),
     )
+    if record.exc_info:
+        # a formatter prints this text where there is one, and never the raw exception
+        record.exc_text = clean(_stack(exc))
+    logger.handle(record)
+
+
+def _stack(exc: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)).rstrip()
+    except Exception:
+        return f"{type(exc).__qualname__} (it cannot be printed)"
 
 
 class ContextFilter(logging.Filter):

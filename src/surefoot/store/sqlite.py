@@ -15,12 +15,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import JournalError, JournalTooNew, NotAJournal
 from .base import Committed, Op, Refused, Row, Seam
 
 __all__ = ["SCHEMA_VERSION", "SqliteStore", "network_file_system"]
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x53464A31  # "SFJ1"
 SCHEMA_VERSION = 1
@@ -57,7 +59,7 @@ class SqliteStore:
         self.location = str(self.path)
         self._full = durability == "power"
         self._seam = seam
-        if not create and not self.path.exists():
+        if not create and not self._asked(self.path.exists):
             raise JournalError(
                 f"there is no journal at {self.location}; run a workflow first, or name the "
                 "journal with --journal or SUREFOOT_JOURNAL"
@@ -113,11 +115,19 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
 
+    def _asked(self, look: Callable[[], T]) -> T:
+        """What the file system says; where it will not say anything, that is the error."""
+        try:
+            return look()
+        except (OSError, ValueError) as exc:  # ValueError: a name that no file can have
+            why = exc.strerror if isinstance(exc, OSError) else None
+            raise self._cannot_write(why or str(exc)) from exc
+
     def _prepare_folder(self) -> None:
         folder = self.path.parent
-        if self.path.is_dir():
+        if self._asked(self.path.is_dir):
             raise NotAJournal(f"{self.location} is a folder; name a file, as {self.location}/j.db")
-        found = network_file_system(folder)
+        found = self._asked(lambda: network_file_system(folder))
         if found is not None:
             raise JournalError(
                 f"{self.location} is on a network file system ({found}), where SQLite's locks do "

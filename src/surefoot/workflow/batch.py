@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
 __all__ = ["Batch", "Outcome"]
 
@@ -57,11 +57,13 @@ class Batch(Generic[T, R]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError(
-            "a Batch cannot be iterated, since items that failed have no result: use .results, "
-            ".indexed() for (index, result) or .pairs() for (item, result)"
-        )
+    if not TYPE_CHECKING:  # for a type checker there is no way to iterate over it at all
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(
+                "a Batch cannot be iterated, since items that failed have no result: use .results, "
+                ".indexed() for (index, result) or .pairs() for (item, result)"
+            )
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)}: {len(self.results)} completed>"

@@ -131,7 +131,7 @@ def make_spec(fn: Any, options: Options) -> StepSpec:
         name=name,
         fn=fn,
         form=options.form,
-        is_async=inspect.iscoroutinefunction(fn),
+        is_async=is_async(fn),
         policy=policy,
         stage=options.stage,
         resource=options.resource,
@@ -175,7 +175,12 @@ def _check_async(where: str, fn: Any, policy: Policy, effect: EffectOptions | No
 
 def is_async(fn: Any) -> bool:
     """Whether calling it gives a coroutine."""
-    return inspect.iscoroutinefunction(getattr(fn, "__wrapped__", fn))
+    inner = getattr(fn, "__wrapped__", fn)
+    if inspect.iscoroutinefunction(inner):
+        return True
+    if inspect.isroutine(inner) or isinstance(inner, type):
+        return False
+    return inspect.iscoroutinefunction(getattr(type(inner), "__call__", None))
 
 
 def _check_fallback(where: str, fn: Any, target: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from ..codec import Codec
 from ..context import Frame, entered, frame
-from ..errors import DefinitionError, UnsavableError
+from ..errors import DefinitionError, UnsavableError, UsageError
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .inputs import load_input, save_input
@@ -171,6 +171,12 @@ class Workflow(Generic[P, R]):
     # -- inside -------------------------------------------------------------------------------
 
     def _session(self, args: Any, kwargs: Any) -> lifecycle.Session | Run[Any]:
+        here = frame()
+        if here is not None and here.disabled:
+            raise UsageError(
+                f"workflow {self.name}: start() makes a run, and Surefoot is disabled here; call "
+                "the workflow like a function"
+            )
         return lifecycle.open_session(
             self._fn,
             self.name,
