@@ -8,8 +8,7 @@ this module knows none of them, hence the ``Any``.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 __all__ = ["Frame", "carry", "entered", "frame"]
@@ -74,14 +73,22 @@ enter = _CURRENT.set
 leave = _CURRENT.reset
 
 
-@contextmanager
-def entered(new: Frame) -> Iterator[Frame]:
-    """Stand in ``new`` for the length of a ``with`` block."""
-    token = _CURRENT.set(new)
-    try:
-        yield new
-    finally:
-        _CURRENT.reset(token)
+class entered:  # noqa: N801  reads as a verb in `with entered(frame):`
+    """Stand in a frame for the length of a ``with`` block.
+
+    A class, because contextlib's generator form sets ``__traceback__`` on an exception that passes,
+    which one that refuses attributes answers with another exception.
+    """
+
+    def __init__(self, new: Frame) -> None:
+        self._new = new
+
+    def __enter__(self) -> Frame:
+        self._token = _CURRENT.set(self._new)
+        return self._new
+
+    def __exit__(self, *exc_info: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 def carry(fn: Callable[..., T]) -> Callable[..., T]:

@@ -152,7 +152,7 @@ def test_secrets_do_not_reach_the_log(runtime: Runtime) -> None:
 
     @step(attempts=1)
     def ask(n: int) -> int:
-        raise Broken(f"Authorization: Bearer {secret} was refused")
+        raise Broken(f"was refused: Authorization: Bearer {secret}")
 
     try:
         workflow(lambda: ask(1)).start()

@@ -148,6 +148,8 @@ class SqliteStore:
                 )
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except ValueError as exc:  # a NUL byte in its name
+            raise self._cannot_write(str(exc)) from exc
         except OSError as exc:
             raise self._cannot_write(exc.strerror or str(exc), exc.errno) from exc
 

@@ -180,7 +180,7 @@ def is_async(fn: Any) -> bool:
         return True
     if inspect.isroutine(inner) or isinstance(inner, type):
         return False
-    return inspect.iscoroutinefunction(getattr(type(inner), "__call__", None))
+    return inspect.iscoroutinefunction(type(inner).__call__)
 
 
 def _check_fallback(where: str, fn: Any, target: Callable[..., Any]) -> None:
