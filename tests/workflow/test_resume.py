@@ -254,7 +254,7 @@ def test_a_step_whose_code_changed_keeps_its_checkpoint_and_warns_once(
 
     assert flow(lambda: changed(1) + changed(2)).resume("r").result == 3
     (warning,) = warnings_in(heard)
-    assert "code of step load has changed" in warning and "--from load" in warning
+    assert "code of step load has changed" in warning and "start a new run" in warning
 
 
 def test_without_a_checkpoint_a_step_runs_again(runtime: Runtime) -> None:

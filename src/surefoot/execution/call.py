@@ -277,7 +277,7 @@ def _find(call: Call) -> CallRecord | None:
                 f"source:{spec.name}",
                 lambda: call.warn(
                     f"the code of {spec.where} has changed since its results were recorded; they "
-                    f"are kept. To run it again: surefoot resume {run.run_id} --from {spec.name}"
+                    "are kept. To have them made anew, start a new run"
                 ),
             )
         if call.own_key and found.status == "completed":

@@ -135,7 +135,7 @@ def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acqui
             happened = Happened(verdict.value)
         elif verdict.doubt == "open":
             raise InDoubt(
-                f"{spec.where} with key {key!r} had begun when its process ended, and nothing can "
+                f"{spec.where} with key {key!r} had begun, its end was never seen, and nothing can "
                 "tell whether it happened. Find out, then either give it verify=, or have its body "
                 "pass on idempotency_key(), or say on_doubt='rerun', and resume: "
                 f"surefoot resume {run.run_id}"

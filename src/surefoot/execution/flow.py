@@ -29,7 +29,7 @@ from ..codec import encode
 from ..codec.exceptions import save_exception
 from ..context import Frame
 from ..decide import Halt, Retry, Settled
-from ..errors import SurefootError, UnsavableError
+from ..errors import InDoubt, KeyConflict, SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
 from ..journal.letters import dead_letter
 from ..journal.writes import CallEnd, begin, end, failure
@@ -57,7 +57,10 @@ def flow(call: Call) -> Flow:
         return (yield from _attempts(call, None))
     assert call.key is not None
     try:
-        got = yield from acquire(call)
+        try:
+            got = yield from acquire(call)
+        except (InDoubt, KeyConflict) as exc:
+            return (yield from _not_begun(call, exc))
         if got.happened is None:
             return (yield from _attempts(call, call.key))
         if got.by == call.run.run_id:
@@ -71,6 +74,21 @@ def flow(call: Call) -> Flow:
         )
     finally:
         call.run.free_key(call.spec.name, call.key)
+
+
+def _not_begun(call: Call, exc: SurefootError) -> Flow:
+    """An effect may not begin: that is recorded like any failure; what is known of it stays."""
+    run = call.run
+    classification = run.services.classify(exc, call.spec, run.after_inference)
+    kind = classification.kind
+    note = Note(
+        Failure(call.first, exc, classification), Halt(f"{kind}: a person must look", kind), None
+    )
+    now = run.clock.now()
+    yield Commit(failure(run.lease, failure_row(call, note, run.services.scrub_text, now)))
+    tag(exc, call.call_id, classification)
+    run.services.emit(CallHalted(call.where(call.first), classification, note.decision.reason, exc))
+    return Raised(exc)
 
 
 def _attempts(call: Call, key: str | None) -> Flow:

@@ -131,8 +131,7 @@ class SqliteStore:
         if found is not None:
             raise JournalError(
                 f"{self.location} is on a network file system ({found}), where SQLite's locks do "
-                "not hold; put the journal on a local disk (SUREFOOT_JOURNAL=sqlite:////local/…), "
-                "or use postgresql:// for several machines"
+                "not hold; put the journal on a local disk: SUREFOOT_JOURNAL=sqlite:////local/j.db"
             )
         try:
             if not folder.exists():
