@@ -52,8 +52,8 @@ def _doubt_is_ignored() -> None:
 
     before = claims.answer_of
 
-    def fresh(row: Any, lease: Any, now: float) -> Any:
-        answer = before(row, lease, now)
+    def fresh(row: Any, *rest: Any) -> Any:
+        answer = before(row, *rest)
         return claims.Claimed("fresh") if answer.state == "doubt" else answer
 
     claims.answer_of = fresh

@@ -309,7 +309,9 @@ QUERIES = {
     "claims": "SELECT effect, effect_key, state, result_digest FROM claims ORDER BY 1, 2",
     "letters": "SELECT step, item, kind, state FROM dead_letters ORDER BY call_id, state",
     "asked": "SELECT effect_key FROM claims c WHERE asked OR at < (SELECT max(f.at) FROM failures f "
-    "WHERE f.run_pk = c.run_pk AND f.call_id = c.call_id)",
+    "WHERE f.run_pk = c.run_pk AND f.call_id = c.call_id "
+    # a halt before an attempt could begin (the key was in doubt already) tells nothing about one
+    "AND f.rule NOT IN ('surefoot.in_doubt', 'surefoot.key_conflict'))",
     "done": "SELECT r.run_id, c.call_id FROM calls c JOIN runs r ON r.pk = c.run_pk "
     "WHERE c.status IN ('completed', 'skipped') OR (c.status = 'failed' AND NOT ended_run)",
     "noted": "SELECT r.run_id, f.call_id, f.attempt, f.decision FROM failures f "

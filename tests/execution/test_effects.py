@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,6 +227,74 @@ def test_tasks_at_one_key_do_it_once(runtime: Runtime, out: Receiver) -> None:
         return list(await asyncio.gather(*(ship(5) for _ in range(4))))
 
     assert asyncio.run(work.start()).result == ["receipt 5"] * 4
+    assert out.arrived == [5]
+
+
+def test_a_task_that_is_cancelled_while_it_waits_frees_nobody_elses_key(
+    tmp_path: Path, out: Receiver
+) -> None:
+    @effect(key=lambda order: f"order:{order}")
+    async def ship(order: int) -> str:
+        await asyncio.sleep(0.2)
+        return out.take(order)
+
+    @workflow
+    async def work() -> list[str]:
+        first = asyncio.ensure_future(ship(5))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(ship(5))
+        await asyncio.sleep(0.02)
+        second.cancel()
+        await asyncio.wait({second})
+        return [await first, await ship(5)]
+
+    @workflow
+    async def at_once() -> list[str]:
+        first = asyncio.ensure_future(ship(6))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(ship(6))
+        await asyncio.sleep(0.02)
+        second.cancel()
+        await asyncio.wait({second})
+        return list(await asyncio.gather(first, ship(6)))
+
+    with Runtime(journal=tmp_path / "j.db"):
+        asyncio.run(work.start())
+        assert asyncio.run(at_once.start()).result == ["receipt 6"] * 2
+    assert out.arrived == [5, 6]
+
+
+def test_a_thread_waits_for_a_key_no_longer_than_its_deadline(
+    tmp_path: Path, out: Receiver
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    @effect(key=lambda order: f"order:{order}", deadline=0.2)
+    def ship(order: int) -> str:
+        if begun.is_set():
+            return out.take("again")
+        begun.set()
+        go.wait(5)
+        return out.take(order)
+
+    @workflow
+    def work() -> str:
+        from surefoot import carry
+
+        other = threading.Thread(target=carry(ship.with_options(deadline=10.0)), args=(5,))
+        other.start()
+        begun.wait(5)
+        try:
+            ship(5)
+            return "did not wait"
+        except RunLocked as exc:
+            return str(exc)
+        finally:
+            go.set()
+            other.join()
+
+    with Runtime(journal=tmp_path / "j.db"):
+        assert "order:5" in work()
     assert out.arrived == [5]
 
 

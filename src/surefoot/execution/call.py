@@ -29,6 +29,10 @@ from .state import RunState, Scope
 __all__ = ["MISS", "Call", "SetAside", "leave_scope", "open_call", "replay"]
 
 
+NOT_BEGUN = ("surefoot.in_doubt", "surefoot.key_conflict")
+"""Rules of failures that stopped an effect before an attempt: they count as none."""
+
+
 class _Miss:
     """Nothing is recorded that could be used: the body must run."""
 
@@ -428,7 +432,11 @@ def _raise_again(call: Call, found: CallRecord) -> None:
 
 def _go_on(call: Call, found: CallRecord) -> None:
     """After a crash the attempts and their counts go on where they were."""
-    rows = call.run.journal.failures(call.run.lease.run_pk, found.call_id)
+    rows = [
+        row
+        for row in call.run.journal.failures(call.run.lease.run_pk, found.call_id)
+        if row.rule not in NOT_BEGUN
+    ]
     for number, row in enumerate(rows):
         if row.decision == "halt":
             rows = rows[number + 1 :]  # a halt before that: since then it starts afresh

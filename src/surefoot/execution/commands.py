@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from ..context import Frame
 from ..store.base import Op
 
-__all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep"]
+__all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 
 
 class Invoke:
@@ -58,4 +59,14 @@ class Sleep:
         self.seconds = seconds
 
 
-Command = Invoke | Commit | Finish | Sleep
+class Until:
+    """Wait until ``done`` ends, for at most ``seconds``; answered with whether it did."""
+
+    __slots__ = ("done", "seconds")
+
+    def __init__(self, done: Future[None], seconds: float) -> None:
+        self.done = done
+        self.seconds = seconds
+
+
+Command = Invoke | Commit | Finish | Sleep | Until

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from ..attempts import Raised, Returned, drive, drive_async
@@ -14,7 +15,7 @@ from ..isolation import run_bounded
 from ..policy import Policy
 from ..store.base import Op
 from .call import MISS, leave_scope, open_call, replay
-from .commands import Command, Commit, Finish, Invoke
+from .commands import Command, Commit, Finish, Invoke, Until
 from .flow import flow
 from .spec import StepSpec
 from .state import RunState, Scope
@@ -56,6 +57,8 @@ def call_sync(
                 return commit(command.op)
             if isinstance(command, Finish):
                 return commit(command.op) if pipeline is None else pipeline(command.op)
+            if isinstance(command, Until):
+                return bool(wait((command.done,), command.seconds).done)
             if loop_runs():
                 warnings.warn(
                     f"{spec.where} waits {command.seconds:.3g} s in a thread whose event loop "
@@ -123,11 +126,20 @@ async def call_async(
                 return await invoke_async(command)
             if isinstance(command, (Commit, Finish)):
                 return await commit_async(run, command.op)
+            if isinstance(command, Until):
+                return await _until(command)
             return await run.clock.sleep_async(command.seconds)
 
         return _given(await drive_async(flow(call), handle))
     finally:
         leave_scope(call)
+
+
+async def _until(command: Until) -> bool:
+    import asyncio
+
+    done, _ = await asyncio.wait({asyncio.wrap_future(command.done)}, timeout=command.seconds)
+    return bool(done)
 
 
 async def commit_async(run: RunState, op: Op) -> Any:

@@ -22,10 +22,10 @@ from ..journal.claims import Intent, asked, claim, finish_claim
 from ..journal.writes import begin
 from ..store.base import Op, Tx
 from .call import Call, key_conflict
-from .commands import Command, Commit, Invoke, Sleep
+from .commands import Command, Commit, Invoke, Sleep, Until
 from .spec import Happened, NotHappened
 
-__all__ = ["EffectState", "acquire", "idempotency_key", "release", "settle"]
+__all__ = ["EffectState", "acquire", "idempotency_key", "release", "settle", "wait_for_key"]
 
 WAIT_FOR_CLAIM = 600.0
 """Seconds that a call waits for another run's hold on its key, unless its deadline is shorter."""
@@ -80,10 +80,31 @@ class Acquired(NamedTuple):
     by: str | None = None
 
 
-def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acquired]:
-    """Hold the key. Gives the result where the effect has happened already.
+def _limit(call: Call) -> float:
+    """When a wait for somebody else's hold on the key ends, by the monotonic clock."""
+    deadline = call.spec.policy.deadline
+    return call.run.clock.monotonic() + min(WAIT_FOR_CLAIM, deadline or WAIT_FOR_CLAIM)
 
-    :param again: this call had it, and let go of it while it waited for its next try.
+
+def wait_for_key(call: Call) -> Generator[Command, Any, None]:
+    """Wait until no other thread or task of this run is at the key; then this call is, and must
+    free it.
+
+    :raises RunLocked: it took too long.
+    """
+    run, spec = call.run, call.spec
+    assert call.key is not None
+    limit = _limit(call)
+    while (held := run.take_key(spec.name, call.key)) is not None:
+        if not (yield Until(held, max(0.0, limit - run.clock.monotonic()))):
+            raise RunLocked(
+                f"{spec.where}: its key {call.key!r} is held by another thread or task of this run, "
+                "longer than this call may wait (its deadline, or ten minutes)"
+            )
+
+
+def acquire(call: Call) -> Generator[Command, Any, Acquired]:
+    """Hold the key. Gives the result where the effect has happened already.
 
     :raises KeyConflict: the key was used with other arguments. :raises InDoubt: nobody knows
         whether it happened. :raises RunLocked: another run holds the key too long.
@@ -91,11 +112,7 @@ def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acqui
     run, spec = call.run, call.spec
     assert call.key is not None
     effect, key = spec.name, call.key
-    limit = run.clock.monotonic() + min(WAIT_FOR_CLAIM, spec.policy.deadline or WAIT_FOR_CLAIM)
-    pause = 0.05
-    while not again and not run.take_key(effect, key):
-        yield Sleep(pause)
-        pause = min(1.0, pause * 2)
+    limit = _limit(call)
     arguments = _saved_arguments(call)
     match = _match(call)
     settled: tuple[int, int, float] | None = None
@@ -146,7 +163,8 @@ def acquire(call: Call, *, again: bool = False) -> Generator[Command, Any, Acqui
 def _intend(call: Call, intent: Intent, now: float, settled: tuple[int, int, float] | None) -> Op:
     """The call's row and its claim in one write."""
     row = begin(call.run.lease, call.new, call.first - 1, call.scope.overlapped)
-    take = claim(call.run.lease, intent, now, settled=settled)
+    journal = call.run.journal
+    take = claim(call.run.lease, intent, now, settled=settled, held_here=journal.held_here)
 
     def write(tx: Tx) -> Any:
         answer = take(tx)

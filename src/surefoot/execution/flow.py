@@ -37,7 +37,7 @@ from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
 from .commands import Command, Commit, Finish, Invoke, Sleep
-from .effects import EffectState, acquire, release, settle
+from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, failure_row, note_for_people, tag
 from .state import RunState, Scope
 
@@ -56,6 +56,8 @@ def flow(call: Call) -> Flow:
         call.run.journal.start(call.call_id, start, mapped=call.item is not None)
         return (yield from _attempts(call, None))
     assert call.key is not None
+    # outside of the try: a call that gives up waiting must not free another one's hold
+    yield from wait_for_key(call)
     try:
         try:
             got = yield from acquire(call)
@@ -124,7 +126,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
             if command.attempt > call.first:
                 run.check()
                 if key is not None:
-                    got = yield from acquire(call, again=True)
+                    got = yield from acquire(call)
                     if got.happened is not None:
                         result = got.happened.result
                         return (

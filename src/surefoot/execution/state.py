@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
 from ..clock import Clock
@@ -109,7 +110,7 @@ class RunState:
         self.specs: dict[str, StepSpec] = {}
         self.kept: dict[str, dict[str, Stored]] = {}
         self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
-        self._keys: set[tuple[str, str]] = set()
+        self._keys: dict[tuple[str, str], Future[None]] = {}
 
     # -- flags --------------------------------------------------------------------------------
 
@@ -169,17 +170,20 @@ class RunState:
 
     # -- keys in flight in this process -------------------------------------------------------
 
-    def take_key(self, effect: str, key: str) -> bool:
-        """Whether no other thread or task of this run is at this key."""
+    def take_key(self, effect: str, key: str) -> Future[None] | None:
+        """Be at this key; where another thread or task of this run is, what ends when it leaves."""
         with self.lock:
-            if (effect, key) in self._keys:
-                return False
-            self._keys.add((effect, key))
-            return True
+            held = self._keys.get((effect, key))
+            if held is None:
+                done: Future[None] = Future()
+                done.set_running_or_notify_cancel()  # who waits for it must not cancel it
+                self._keys[effect, key] = done
+            return held
 
     def free_key(self, effect: str, key: str) -> None:
         with self.lock:
-            self._keys.discard((effect, key))
+            held = self._keys.pop((effect, key))
+        held.set_result(None)
 
     # -- checkpoints --------------------------------------------------------------------------
 

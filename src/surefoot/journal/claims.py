@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,7 +61,12 @@ SELECT = (
 
 
 def claim(
-    lease: Lease, intent: Intent, now: float, *, settled: tuple[int, int, float] | None = None
+    lease: Lease,
+    intent: Intent,
+    now: float,
+    *,
+    settled: tuple[int, int, float] | None = None,
+    held_here: Callable[[int], bool] | None = None,
 ) -> Op:
     """Claim a key, durably, before its effect acts.
 
@@ -71,7 +77,7 @@ def claim(
     def write(tx: Tx) -> Claimed:
         row = tx(SELECT, (intent.effect, intent.key)).fetchone()
         if row is not None:
-            answer = answer_of(row, lease, now)
+            answer = answer_of(row, lease, now, held_here)
             if answer.state == "doubt" and (settled is None or answer.token != settled):
                 if row[0] != "in_doubt":
                     tx(
@@ -109,8 +115,17 @@ def claim(
     return write
 
 
-def answer_of(row: tuple[Any, ...], lease: Lease, now: float) -> Claimed:
-    """What a claim's row means for this run."""
+def answer_of(
+    row: tuple[Any, ...],
+    lease: Lease,
+    now: float,
+    held_here: Callable[[int], bool] | None = None,
+) -> Claimed:
+    """What a claim's row means for this run.
+
+    :param held_here: whether this very process still holds a run: it may have let go of one whose
+        end it could not write.
+    """
     state, run_pk, _call, fence, asked_, at, match, format_, result, digest = row[:10]
     run_id, status, owner, lease_until, run_fence = row[10:]
     if state == "done":
@@ -123,7 +138,10 @@ def answer_of(row: tuple[Any, ...], lease: Lease, now: float) -> Claimed:
             # same key in another of its threads: the caller tells those apart
             return Claimed("fresh", match)
         if run_pk != lease.run_pk and fence == run_fence and status == "running":
-            alive = Owner.parse(owner).alive() if owner else False
+            holder = Owner.parse(owner) if owner else None
+            alive = holder.alive() if holder is not None else False
+            if held_here is not None and holder == Owner.this():
+                alive = held_here(run_pk)
             if alive or (alive is None and (lease_until or 0) > now):
                 return Claimed("busy", match, owner=str(Owner.parse(owner)), run_id=run_id)
     return Claimed(

@@ -93,7 +93,7 @@ class Journal(Reading):
                 Owner.this(),
                 self.clock.now(),
                 self.lease_seconds,
-                lambda pk: held_here(self.store.location, pk),
+                self.held_here,
             )
         )
         if isinstance(taken, str):
@@ -107,6 +107,10 @@ class Journal(Reading):
         if before.status in ("completed", "rolled_back"):
             return before, None
         return before, self._hold(self.run(run_id))
+
+    def held_here(self, run_pk: int) -> bool:
+        """Whether this very process holds a run of this journal."""
+        return held_here(self.store.location, run_pk)
 
     def _hold(self, record: RunRecord) -> Lease:
         lease = Lease(record.pk, record.run_id, record.fence)
