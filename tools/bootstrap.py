@@ -3,6 +3,7 @@
     python3 tools/bootstrap.py dev            # .venv with everything for development
     python3 tools/bootstrap.py demo           # .venv with what `make demo` needs, and no more
     python3 tools/bootstrap.py test 3.12      # .venvs/3.12 with the light core and its tests' tools
+    python3 tools/bootstrap.py catalog        # .venvs/catalog with all libraries of the catalog
 
 What is installed is remembered in a stamp that holds a digest of pyproject.toml's upper half, the
 constraints, the Python version and this folder's path: change one, and the next call installs anew.
@@ -26,20 +27,30 @@ from pythons import Version, choose_main, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL_SETTINGS = "# ==== settings of tools"
-COVERED_BY = {"demo": ("demo", "dev"), "dev": ("dev",), "test": ("test", "dev")}
+COVERED_BY = {
+    "demo": ("demo", "dev"),
+    "dev": ("dev",),
+    "test": ("test", "dev"),
+    "catalog": ("catalog",),
+}
 """A profile is there, too, where a larger one is."""
 
 
-def constraints(version: Version) -> Optional[Path]:
+APART = ("catalog",)
+"""Profiles with an environment and constraints of their own: .venvs/<profile>."""
+
+
+def constraints(version: Version, profile: str) -> Optional[Path]:
     """The tested versions for this Python; None for a Python nobody has locked yet."""
-    path = ROOT / "constraints" / ("py%s.txt" % version_text(version))
+    apart = profile + "-" if profile in APART else ""
+    path = ROOT / "constraints" / ("%spy%s.txt" % (apart, version_text(version)))
     return path if path.exists() else None
 
 
-def fingerprint(version: Version) -> str:
+def fingerprint(version: Version, profile: str) -> str:
     """Whatever an installation depends on, as a digest."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split(TOOL_SETTINGS)[0]
-    pins = constraints(version)
+    pins = constraints(version, profile)
     parts = [
         project,
         pins.read_text(encoding="utf-8") if pins else "",
@@ -138,11 +149,11 @@ def choose(wanted: Optional[Version]) -> tuple[Version, str]:
 def install(profile: str, venv: Path, wanted: Optional[Version] = None) -> None:
     """Brings the environment to the profile; quick where nothing is to be done."""
     version = version_of(venv)
-    if version and installed(venv, profile, fingerprint(version)):
+    if version and installed(venv, profile, fingerprint(version, profile)):
         return
     with locked(venv.name.lstrip(".")):
         version = version_of(venv)  # another process may have made it meanwhile
-        if version and installed(venv, profile, fingerprint(version)):
+        if version and installed(venv, profile, fingerprint(version, profile)):
             return
         started = time.time()
         shown = os.path.relpath(str(venv), str(ROOT))
@@ -154,11 +165,11 @@ def install(profile: str, venv: Path, wanted: Optional[Version] = None) -> None:
             run([interpreter, "-m", "venv", str(venv)])
         say("installing %s into %s …" % (profile, shown))
         command = [str(python_of(venv)), "-m", "pip", "install", "-qq", "--prefer-binary"]
-        pins = constraints(version)
+        pins = constraints(version, profile)
         if pins:
             command += ["-c", str(pins)]
         run([*command, "-e", ".[%s]" % profile])
-        stamp(venv, profile).write_text(fingerprint(version), encoding="utf-8")
+        stamp(venv, profile).write_text(fingerprint(version, profile), encoding="utf-8")
         say("%s is ready after %.0f s" % (shown, time.time() - started))
 
 
@@ -168,9 +179,10 @@ def say(text: str) -> None:
 
 def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in COVERED_BY or len(arguments) > 2:
-        sys.exit("usage: bootstrap.py demo|dev|test [3.X]")
+        sys.exit("usage: bootstrap.py demo|dev|catalog|test [3.X]")
     if len(arguments) == 1:
-        install(arguments[0], ROOT / ".venv")
+        apart = arguments[0] in APART
+        install(arguments[0], ROOT / ".venvs" / arguments[0] if apart else ROOT / ".venv")
         return
     major, _, minor = arguments[1].partition(".")
     install(arguments[0], ROOT / ".venvs" / arguments[1], (int(major), int(minor)))

@@ -1,4 +1,5 @@
-"""Writes constraints/py3.X.txt: the newest versions of everything `dev` needs, for each Python.
+"""Writes constraints/: the newest versions of everything `dev` needs, for each Python, and of what
+`catalog` needs, for the main one.
 
     make lock
 
@@ -13,20 +14,20 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pythons import SUPPORTED, find, version_text
+from pythons import SUPPORTED, choose_main, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def resolve(interpreter: str, folder: Path) -> dict[str, str]:
-    """{name: version} of all that `pip install -e .[dev]` would install into an empty place."""
+def resolve(interpreter: str, folder: Path, extra: str = "dev") -> dict[str, str]:
+    """{name: version} of all that `pip install -e .[extra]` would install into an empty place."""
     report = folder / "report.json"
     python = folder / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "-qq"]
     subprocess.run([interpreter, "-m", "venv", str(folder / "venv")], check=True)
     subprocess.run([*pip, "-U", "pip"], check=True)  # old ones write no report
     subprocess.run(
-        [*pip, "--dry-run", "--ignore-installed", "--report", str(report), ".[dev]"],
+        [*pip, "--dry-run", "--ignore-installed", "--report", str(report), f".[{extra}]"],
         check=True,
         cwd=ROOT,
     )
@@ -42,8 +43,8 @@ def versions(report: Path) -> dict[str, str]:
     return {name: version.split("+")[0] for name, version in sorted(found.items())}
 
 
-def write(version: str, pins: dict[str, str]) -> None:
-    path = ROOT / "constraints" / f"py{version}.txt"
+def write(version: str, pins: dict[str, str], apart: str = "") -> None:
+    path = ROOT / "constraints" / f"{apart}py{version}.txt"
     lines = [f"# Versions tested on Python {version}; written by `make lock`."]
     lines += [f"{name}=={pin}" for name, pin in pins.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -55,3 +56,7 @@ if __name__ == "__main__":
         if version in SUPPORTED:
             with tempfile.TemporaryDirectory() as folder:
                 write(version_text(version), resolve(interpreter, Path(folder)))
+    main = choose_main(find())
+    with tempfile.TemporaryDirectory() as folder:
+        pins = resolve(find()[main], Path(folder), "catalog")
+        write(version_text(main), pins, "catalog-")
