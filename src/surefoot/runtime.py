@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock, SystemClock
-from .config import Config, default_journal, journal_path, load_config
+from .config import Config, brought_rules, default_journal, journal_path, load_config
 from .context import Frame, enter, frame, leave
 from .errors import ConfigError, DefinitionError, JournalError
 from .events import Event
@@ -245,7 +245,28 @@ class Runtime:
 def _catalog(files: tuple[Path, ...], own: str) -> Catalog:
     from .catalog import load
 
-    return load(extra=files, extra_rules=json.loads(own) or None)
+    brought = brought_rules()
+    problems = list(brought.problems)
+    catalog = load(
+        extra=files,
+        extra_rules=json.loads(own) or None,
+        brought=brought.files,
+        on_brought=lambda problem: problems.append(str(problem)),
+    )
+    for problem in problems:
+        _tell_of_brought(f"surefoot: rules that a package brings are left out: {problem}")
+    return catalog
+
+
+@functools.lru_cache(maxsize=64)
+def _tell_of_brought(message: str) -> None:
+    """Warn once. No package may break a program's error handling, so not even as an error."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+    except RuntimeWarning:
+        import logging
+
+        logging.getLogger("surefoot").warning("%s", message)
 
 
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
