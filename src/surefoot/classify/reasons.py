@@ -8,6 +8,8 @@ have looked at. Pure, like it.
 >>> found = reasons(error, catalog=load())
 >>> found.classification.rule, found.why
 ('builtins.disk_full', 'the most specific of 2 rules that hold')
+>>> [(one.rule, one.why) for one in found.lost]
+[('generic.no_space', 'less specific: by message, the winner by errno')]
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ _EXCEPTIONS = 50  # further down nothing is explained any more
 _VALUES = 3
 _SHOWN = 80  # characters of a value that was found
 _BY = {number: name for name, number in TIERS.items()}
-_WHOSE = {OF_USER: "yours", OF_PACKAGE: "a package's", OF_CATALOG: "a built-in"}
+_WHOSE = {
+    OF_USER: "a rule of yours",
+    OF_PACKAGE: "a package's rule",
+    OF_CATALOG: "a built-in rule",
+}
 
 
 @dataclass(frozen=True)
@@ -219,8 +225,7 @@ def _wanted(condition: Condition) -> str:
 
 
 def _any(values: Sequence[str]) -> str:
-    more = ", …" if len(values) > _VALUES else ""
-    return " or ".join(values[:_VALUES]) + more
+    return " or ".join([*values[:_VALUES], *(["…"] if len(values) > _VALUES else [])])
 
 
 # -- telling --------------------------------------------------------------------------------------
@@ -308,8 +313,7 @@ def _behind(one: Candidate, winner: Candidate) -> str:
 
 def _lower(one: Candidate, winner: Candidate) -> str | None:
     if one.rule.standing != winner.rule.standing:
-        whose = _WHOSE[one.rule.standing]
-        return f"{whose} rule, and {_WHOSE[winner.rule.standing]} one goes first"
+        return f"{_WHOSE[one.rule.standing]}: {_WHOSE[winner.rule.standing]} goes first"
     if one.tier != winner.tier:
         return f"less specific: by {_by(one)}, the winner by {_by(winner)}"
     return None

@@ -68,5 +68,5 @@ def _because(rule: Rule, found: Reasons) -> str:
     """What stood in the way of ``rule``."""
     for one in (*found.lost, *found.near):
         if one.rule == rule.id:
-            return f": {rule.id!r} is {one.why}" if one in found.lost else f": {one.why}"
+            return f": {one.why}"
     return ": it is not asked of this exception"
