@@ -33,7 +33,10 @@ def _genai_async(url: str, stream: bool, timeout: float) -> Any:
         async with _genai_client(url, timeout).aio as client:
             return await client.models.generate_content(model="m", contents="x")
 
-    return asyncio.run(call())
+    with warnings.catch_warnings():
+        # its session derives from aiohttp's, of which aiohttp disapproves
+        warnings.filterwarnings("ignore", message="Inheritance class AiohttpClientSession")
+        return asyncio.run(call())
 
 
 def _genai_interactions(url: str, stream: bool, timeout: float) -> Any:
