@@ -186,6 +186,22 @@ def test_nothing_is_read_where_nobody_brings_any(tmp_path: Path) -> None:
     assert brought_rules([str(tmp_path), str(tmp_path / "none")]) == Brought()
 
 
+def test_files_are_found_in_their_order_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {f"acme/rules/{name}.toml": RULES for name in ("b", "a")}
+    install(tmp_path, files={**text, "acme/rules/notes.txt": "", "acme/rules/deep/c.toml": ""})
+    install(tmp_path, "acme.rules", "again", {})
+    install(tmp_path, "acme.rules.deep.none", "wrong", {})
+    monkeypatch.syspath_prepend(tmp_path)
+    found = brought_rules()
+    assert found.files == (tmp_path / "acme/rules/a.toml", tmp_path / "acme/rules/b.toml")
+    (problem,) = found.problems
+    assert problem.startswith(
+        "entry point wrong = 'acme.rules.deep.none' of surefoot.rules: there is"
+    )
+
+
 def test_a_zip_file_on_the_path_is_left_to_python(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as file:

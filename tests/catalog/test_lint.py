@@ -55,7 +55,7 @@ def test_a_missing_example_is_a_warning(tmp_path: Path) -> None:
     catalog = own(tmp_path, "\n\n" + rule("acme.busy", 'class = "acme.Busy"'))
     (one,) = review(catalog, [catalog.rule("acme.busy")])
     assert (one.level, one.line) == ("warning", 3)
-    assert one.message == "rule 'acme.busy': rule acme.busy: an example is missing"
+    assert one.message == "rule 'acme.busy': an example is missing"
     assert found(catalog) == []
 
 

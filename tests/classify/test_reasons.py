@@ -229,7 +229,7 @@ def test_the_worst_member_of_a_group_decides() -> None:
     )
     found = reasons(group, catalog=CATALOG)
     assert found.classification.kind == "disk_full"
-    assert found.why.endswith("rules that hold, about the worst member of the group")
+    assert found.why.endswith("that hold, about the worst member of the group")
     assert [one.relation for one in found.exceptions] == ["raised", *["member of a group"] * 3]
     assert "another member of the group is worse" in lost(found).values()
 

@@ -96,7 +96,7 @@ def _faults(rule: Rule, catalog: Catalog) -> Iterator[tuple[Level, str]]:
         build_for(rule)
     except Exception as exc:
         missing = rule.example is None and rule.standing == OF_USER
-        yield "warning" if missing else "problem", str(exc)
+        yield "warning" if missing else "problem", str(exc).removeprefix(f"rule {rule.id}: ")
 
 
 def _misplaced(rule: Rule) -> Iterator[str]:

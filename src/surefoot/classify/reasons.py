@@ -7,7 +7,7 @@ have looked at. Pure, like it.
 >>> error = OSError(28, "No space left on device")
 >>> found = reasons(error, catalog=load())
 >>> found.classification.rule, found.why
-('builtins.disk_full', 'the most specific of 2 rules that hold')
+('builtins.disk_full', 'the most specific of 2 that hold')
 >>> [(one.rule, one.why) for one in found.lost]
 [('generic.no_space', 'less specific: by message, the winner by errno')]
 """
@@ -256,9 +256,7 @@ def _why(
             "no rule holds" if found.rule == NO_RULE else "it stands too far down to be explained"
         )
     here = len({one.rule.id for each in nodes for one in each.held})
-    why = (
-        "the only rule that holds" if here == 1 else f"the most specific of {here} rules that hold"
-    )
+    why = "the only one that holds" if here == 1 else f"the most specific of {here} that hold"
     if winner.rule.wrapper:
         return "what it wraps is not known"
     if node is not None and node.relation == MEMBER:
