@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["certificate", "in_a_child", "says", "talking"]
+__all__ = ["certificate", "full_device", "in_a_child", "says", "talking"]
 
 _ROOT = Path(__file__).parents[2]
 
@@ -79,34 +80,53 @@ def certificate(*names: str, **asked: object) -> tuple[ssl.SSLContext, ssl.SSLCo
     return server, client
 
 
-def in_a_child(code: str, *, user: int | None = None) -> BaseException:
-    """The exception that ``code`` ends with, run in a Python of its own.
+def full_device(folder: Path) -> Path:
+    """A device that is always full.
 
-    The child may spoil its process: what it raises comes back pickled, as a process pool would bring it.
+    Root gets one of its own in ``folder``: what tidies up after a failed write would remove /dev/full.
     """
-    script = "import pickle, sys\ntry:\n" + textwrap.indent(textwrap.dedent(code), "    ")
-    script += textwrap.dedent(
+    if os.getuid() != 0:
+        return Path("/dev/full")
+    path = folder / "full"
+    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 7))
+    return path
+
+
+def in_a_child(code: str) -> BaseException:
+    """The exception that ``code`` ends with, or that it tells of by ``tell``, in a Python of its own.
+
+    The child may spoil its process: what it raises comes back pickled, as a process pool would bring
+    it. ``undo()``, if it defines that, is called before.
+    """
+    script = textwrap.dedent(
         """
+        import pickle, sys
+
+        def tell(exc):
+            sys.stdout.buffer.write(pickle.dumps(exc))
+            sys.stdout.buffer.flush()
+
+        try:
+        {code}
         except BaseException as exc:
             caught = exc
         else:
-            sys.exit("nothing was raised")
-        try:
+            caught = None
+        if "undo" in globals():
             undo()
-        except NameError:
-            pass
-        sys.stdout.buffer.write(pickle.dumps(caught))
+        if caught is not None:
+            tell(caught)
         """
-    )
+    ).format(code=textwrap.indent(textwrap.dedent(code), "    "))
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         timeout=60,
         cwd=_ROOT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        user=user,
     )
     assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout, "nothing was raised"
     found = pickle.loads(done.stdout)  # of our own child
     assert isinstance(found, BaseException)
     return found
