@@ -211,6 +211,90 @@ def test_what_the_journal_has_seen_is_told(
     assert document["steps"][3]["failures"][0]["seen"]["halted"] == 1
 
 
+USES = """
+from concurrent.futures import ThreadPoolExecutor
+from surefoot import effect, on, step, workflow
+
+@step
+def small(text: str) -> str:
+    return text
+
+@step(resource="model", checkpoint=False, recover=[on("timeout").fall_back(small)])
+def large(text: str) -> str:
+    return inner(text)
+
+@step(stage="inference")
+def inner(text: str) -> str:
+    return text
+
+@effect(stage="notification", on_doubt="rerun", timeout=3)
+def send(text: str) -> None: ...
+
+BOTH = {"a": small}
+
+@workflow
+def within() -> None:
+    small.map([], on_failure="halt", max_failure_ratio=0.1)
+    inner.with_options(timeout=float("3")).map([], max_failure_ratio=0.2, on_failure=MODE)
+
+MODE = "quarantine"
+
+@workflow
+def triage(which: str = "a") -> None:
+    try:
+        large("a")
+    except ValueError:
+        pass
+    within()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(send, "a")
+    BOTH[which]("b")
+"""
+
+
+def test_each_way_of_using_a_step_is_told(
+    flow: Project, squeezed: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    flow.write("uses.py", USES)
+    told = re.sub(r", line \d+", "", squeezed(flow.run("map", "uses.py:triage").stdout))
+    for words in (
+        "within within",
+        "used called in triage; a try stands around it",
+        "fallback of large; within large, which owns the retries",
+        "called in large; within large, which owns the retries",
+        "mapped in within; the first item that fails halts the map",
+        "mapped in within; failed items are set aside (on_failure=MODE); more than 0.2 of 20",
+        "with options that only a run knows (timeout)",
+        "handed to pool.submit in triage",
+        "called in triage; picked out of a collection",
+        "result not kept: a resume runs it again",
+        "effect no key\n no verify\n no compensate\n in doubt (rerun): done again",
+        "fails into large, whose ladder goes on",
+        "large step, no stage uses",
+    ):
+        assert words in told, words
+    for form in ("md", "html", "mermaid"):
+        assert flow.run("map", "uses.py:triage", "--format", form).stdout
+    lines = flow.run("map", "uses.py:triage", "--format", "mermaid").stdout
+    assert "-. falls back .->" in lines and "-. calls .->" in lines and "no stage" in lines
+
+
+def test_steps_that_only_the_journal_knows_are_marked(
+    flow: Project, squeezed: Callable[[str], str]
+) -> None:
+    flow.run("run", "flow.py:triage", wanted=1)
+    flow.write(
+        "flow.py", FLOW.replace("def count(", "def counts(").replace('count("bad', 'counts("bad')
+    )
+    child = flow.process("map", "flow.py:triage")
+    told = squeezed(child.end(0)[0])
+    assert "found in the journal alone: the code does not name it" in told
+    assert "count past runs called it and the code does not name it" in told
+    child = flow.process("map", "flow.py:triage", "--format", "mermaid")
+    assert "class s4 seen" in child.end(0)[0]
+
+
 def test_a_journal_that_was_named_must_be_there(flow: Project) -> None:
     error = flow.json("map", "flow.py:triage", "--journal", "other.db", wanted=3)["error"]
     assert error["exit_code"] == 3 and "there is no journal at" in error["message"]

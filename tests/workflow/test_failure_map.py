@@ -378,6 +378,93 @@ def by_an_annotated_parameter(client: Client) -> None:
     client.ask("a")
 
 
+class Calling:
+    """Steps in all the places that an object has for them."""
+
+    def __init__(self) -> None:
+        read()
+
+    def __call__(self) -> None:
+        clean()
+
+    @property
+    def way(self) -> Any:
+        return ask
+
+
+def logged(fn: Any) -> Any:
+    @functools.wraps(fn)
+    def around_it(*args: Any) -> Any:
+        return fn(*args)
+
+    return around_it
+
+
+@logged
+def with_a_wrapper() -> str:
+    return read()
+
+
+@functools.lru_cache
+def remembered() -> str:
+    return clean()
+
+
+the_calling = Calling.__new__(Calling)
+
+
+def test_constructors_callable_objects_and_properties_are_followed() -> None:
+    assert names(lambda: Calling()) == ["read"]
+    assert names(lambda: the_calling()) == ["clean"]
+    assert names(lambda: the_calling.way("a")) == ["ask"]
+
+
+def test_wrappers_are_followed_to_what_they_wrap() -> None:
+    assert names(lambda: (with_a_wrapper(), remembered())) == ["read", "clean"]
+    assert names(lambda: functools.partial(with_a_wrapper)()) == ["read"]
+
+
+def by_a_match(what: Any) -> None:
+    match what:
+        case {"step": read, **clean}:
+            read(clean)
+        case [*ask]:
+            ask()
+        case _:
+            tell("")
+
+
+def test_names_that_a_pattern_binds_hide_those_around() -> None:
+    assert names(by_a_match) == ["tell"]
+
+
+def turning(a: Any, b: Any) -> None:
+    """Each name is made of the others, again and again."""
+    c = d = read
+    for _ in range(3):
+        a = a.parent or b.parent
+        b = b.parent or a
+        c = d if a else c
+        d = c or d or a
+        a = (b if c else d) or a
+        b = [a, b, c][0]
+    c()
+
+
+def test_names_that_are_made_of_each_other_come_to_an_end() -> None:
+    assert names(turning) == ["read"]
+
+
+def test_many_names_made_of_two_others_take_no_time(tmp_path: Path) -> None:
+    lines = ["n0 = n1 = read"] + [f"n{n} = n{n - 1} or n{n - 2}" for n in range(2, 200)]
+    file = tmp_path / "many_names.py"
+    file.write_text("def body(read):\n" + "".join(f"    {one}\n" for one in [*lines, "n9()"]))
+    scope: dict[str, Any] = {"__name__": "many_names", "step_": read}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    scope["body"].__defaults__ = (read,)
+    assert names(scope["body"]) == ["read"]
+
+
 def test_an_annotation_says_what_a_parameter_is() -> None:
     assert names(by_an_annotated_parameter) == ["ask"]
 

@@ -524,12 +524,3 @@ _LIBRARIES = tuple(
     )
 )
 _OURS = __name__.split(".")[0]
-
-
-def _is_users(fn: AnyFunction) -> bool:
-    """Whether a function belongs to the program: neither Surefoot's nor a library's."""
-    name = fn.__module__ or ""
-    if name.split(".")[0] == _OURS or name.split(".")[0] in sys.stdlib_module_names - {"__main__"}:
-        return False
-    file = PurePath(fn.__code__.co_filename)
-    return not any(file.is_relative_to(folder) for folder in _LIBRARIES)

@@ -105,6 +105,9 @@ class Names:
         self.files = files
         self._variants: dict[tuple[int, str], Found] = {}
         self._returns: dict[Any, list[Found]] = {}
+        self._known: dict[tuple[Any, ...], list[Found]] = {}
+        """What names and fields are, by where they stand; empty while that is being found out, so
+        that ``path = path.parent or path`` comes to an end."""
         self._kept: list[Any] = []  # ids stay unique as long as this lives
 
     # -- scopes ---------------------------------------------------------------------------------
@@ -284,9 +287,15 @@ class Names:
         around: Scope | None = scope
         while around is not None:
             if name in around.bindings and name not in around.elsewhere:
-                return _once(
-                    [one for each in around.bindings[name] for one in self._bound(each, depth)]
-                )
+                key = ("name", id(around), name)
+                if key not in self._known:
+                    self._kept.append(around)
+                    self._known[key] = []
+                    bindings = around.bindings[name]
+                    self._known[key] = _once(
+                        [one for each in bindings for one in self._bound(each, depth)]
+                    )
+                return self._known[key]
             if around.outer is None:
                 break
             around = around.outer
@@ -325,15 +334,28 @@ class Names:
             while around is not None and node.id not in around.bindings:
                 around = around.outer
             if around is not None:
-                for each in around.bindings[node.id]:
-                    if each.scope is not None:
-                        found += self.elements(each.node, each.scope, depth)
+                found += self._elements_of(node.id, around, depth)
         for each_found in self.values(node, scope, depth):
             found += _members(each_found)
         return [
             Found(one.value, one.role, one.name, one.bound, True, one.unread)
             for one in _once(found)
         ]
+
+    def _elements_of(self, name: str, scope: Scope, depth: int) -> list[Found]:
+        key = ("elements", id(scope), name)
+        if key not in self._known:
+            self._kept.append(scope)
+            self._known[key] = []
+            self._known[key] = _once(
+                [
+                    one
+                    for each in scope.bindings[name]
+                    if each.scope is not None
+                    for one in self.elements(each.node, each.scope, depth)
+                ]
+            )
+        return self._known[key]
 
     def _subscript(self, node: ast.Subscript, scope: Scope, depth: int) -> list[Found]:
         if isinstance(node.slice, ast.Constant):
@@ -395,6 +417,11 @@ class Names:
         """An attribute that only objects have: as ``__init__`` sets it, or as it is annotated."""
         if depth > DEEPEST:
             return []
+        key = ("field", id(cls), name)
+        if key in self._known:
+            return self._known[key]
+        self._kept.append(cls)
+        self._known[key] = []
         found: list[Found] = []
         me = Found(cls, "instance")
         for one in cls.__mro__[:-1]:
@@ -414,7 +441,8 @@ class Names:
                 annotation = _dotted(annotation, vars(module))
             if isinstance(annotation, type):
                 found.append(Found(annotation, "instance"))
-        return _once(found)
+        self._known[key] = _once(found)
+        return self._known[key]
 
     # -- calls ----------------------------------------------------------------------------------
 
