@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # litellm fetches a list of prices from the network when it is imported, and says so when it cannot
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 _MESSAGES = [{"role": "user", "content": "x"}]
+
+
+@contextmanager
+def _known_warnings() -> Iterator[None]:
+    """litellm builds models with pydantic as it goes; google-api-core wants a newer grpcio."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Items? .*ReadOnly", UserWarning)
+        warnings.filterwarnings("ignore", ".*Post-Quantum", FutureWarning)
+        yield
 
 
 def _inference(url: str, stream: bool, timeout: float) -> Any:
@@ -48,6 +59,7 @@ def _hub(url: str, stream: bool, timeout: float) -> Any:
 
 
 def _completion(model: str) -> Callable[[str, bool, float], Any]:
+    @_known_warnings()
     def call(url: str, stream: bool, timeout: float) -> Any:
         import litellm
 
@@ -67,6 +79,7 @@ def _completion(model: str) -> Callable[[str, bool, float], Any]:
     return call
 
 
+@_known_warnings()
 def _litellm_async(url: str, stream: bool, timeout: float) -> Any:
     import asyncio
 
@@ -158,18 +171,24 @@ def _azure_core(url: str, stream: bool, timeout: float) -> Any:
         return response.json()
 
 
+@_known_warnings()
 def _google(url: str, stream: bool, timeout: float) -> Any:
     """The REST client of long-running operations, the one that google-api-core itself has."""
     from google.api_core import operations_v1
-    from google.auth.credentials import AnonymousCredentials
+    from google.auth.credentials import Credentials
 
-    transport = operations_v1.transports.rest.OperationsRestTransport(
-        host=url.removeprefix("http://"), url_scheme="http", credentials=AnonymousCredentials()
-    )
+    class Token(Credentials):
+        """One that is refreshed without a server; a 401 makes the client try that once."""
+
+        def refresh(self, request: Any) -> None:
+            self.token = "x"
+
+    transport = operations_v1.transports.rest.OperationsRestTransport(host=url, credentials=Token())
     client = operations_v1.AbstractOperationsClient(transport=transport)
     return client.get_operation("projects/p/operations/1", retry=None, timeout=timeout)
 
 
+@_known_warnings()
 def _google_token(url: str, stream: bool, timeout: float) -> Any:
     """A service account that asks for its access token."""
     from cryptography.hazmat.primitives import serialization
