@@ -311,8 +311,7 @@ def _handshake(
         def connect() -> None:
             with socket.create_connection(address, timeout=10) as plain:
                 with client.wrap_socket(plain, server_hostname=name) as wrapped:
-                    wrapped.sendall(b"x")
-                    wrapped.recv(100)
+                    wrapped.recv(100)  # with TLS 1.3 a refusal comes after the handshake
 
         return raised(connect)
 

@@ -410,7 +410,7 @@ def test_a_certificate_with_another_fingerprint_is_not_trusted(judge: Judge) -> 
         try:
             await session.get(f"https://{host}:{port}", ssl=aiohttp.Fingerprint(b"0" * 32))
         finally:
-            await asyncio.sleep(0.2)  # TLS takes its leave
+            await asyncio.sleep(0.5)  # TLS takes its leave
 
     context, _ = certificate("127.0.0.1")
     with talking(lambda client: client.recv(1), context) as (host, port):
