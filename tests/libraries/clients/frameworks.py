@@ -72,12 +72,12 @@ def _langgraph(url: str, stream: bool, timeout: float) -> Any:
     return graph.compile().invoke({"question": "x"})
 
 
-def _pydantic_ai_agent(url: str, timeout: float, output_type: Any) -> Any:
+def _pydantic_ai_agent(client: Any, output_type: Any) -> Any:
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    provider = OpenAIProvider(openai_client=_openai_async(url, timeout))
+    provider = OpenAIProvider(openai_client=client)
     return Agent(OpenAIChatModel("m", provider=provider), output_type=output_type, retries=0)
 
 
@@ -85,11 +85,12 @@ def _pydantic_ai(url: str, stream: bool, timeout: float) -> Any:
     import asyncio
 
     async def call() -> Any:
-        agent = _pydantic_ai_agent(url, timeout, str)
-        if not stream:
-            return await agent.run("x")
-        async with agent.run_stream("x") as answer:
-            return await answer.get_output()
+        async with _openai_async(url, timeout) as client:
+            agent = _pydantic_ai_agent(client, str)
+            if not stream:
+                return await agent.run("x")
+            async with agent.run_stream("x") as answer:
+                return await answer.get_output()
 
     return asyncio.run(call())
 
@@ -100,7 +101,8 @@ def _pydantic_ai_structured(url: str, stream: bool, timeout: float) -> Any:
     from pydantic_ai import NativeOutput
 
     async def call() -> Any:
-        return await _pydantic_ai_agent(url, timeout, NativeOutput(_answer_model())).run("x")
+        async with _openai_async(url, timeout) as client:
+            return await _pydantic_ai_agent(client, NativeOutput(_answer_model())).run("x")
 
     return asyncio.run(call())
 
@@ -115,9 +117,10 @@ def _pydantic_ai_fallback(url: str, stream: bool, timeout: float) -> Any:
     from pydantic_ai.providers.openai import OpenAIProvider
 
     async def call() -> Any:
-        provider = OpenAIProvider(openai_client=_openai_async(url, timeout))
-        models = [OpenAIChatModel(name, provider=provider) for name in ("m", "n")]
-        return await Agent(FallbackModel(*models), retries=0).run("x")
+        async with _openai_async(url, timeout) as client:
+            provider = OpenAIProvider(openai_client=client)
+            models = [OpenAIChatModel(name, provider=provider) for name in ("m", "n")]
+            return await Agent(FallbackModel(*models), retries=0).run("x")
 
     return asyncio.run(call())
 
@@ -125,39 +128,35 @@ def _pydantic_ai_fallback(url: str, stream: bool, timeout: float) -> Any:
 def _instructor(url: str, stream: bool, timeout: float) -> Any:
     import instructor
 
-    client = instructor.from_openai(_openai(url, timeout), mode=instructor.Mode.JSON)
-    return client.create(
-        model="m",
-        messages=[{"role": "user", "content": "x"}],
-        response_model=_answer_model(),
-        max_retries=0,
-    )
+    with _openai(url, timeout) as client:
+        return instructor.from_openai(client, mode=instructor.Mode.JSON).create(
+            model="m",
+            messages=[{"role": "user", "content": "x"}],
+            response_model=_answer_model(),
+            max_retries=0,
+        )
+
+
+def _openai_agent(url: str, timeout: float, output_type: Any) -> Any:
+    import asyncio
+
+    from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner
+
+    async def call() -> Any:
+        async with _openai_async(url, timeout) as client:
+            model = OpenAIChatCompletionsModel(model="m", openai_client=client)
+            agent = Agent(name="a", model=model, output_type=output_type)
+            return await Runner.run(agent, "x", run_config=RunConfig(tracing_disabled=True))
+
+    return asyncio.run(call())
 
 
 def _openai_agents(url: str, stream: bool, timeout: float) -> Any:
-    import asyncio
-
-    from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner
-
-    async def call() -> Any:
-        model = OpenAIChatCompletionsModel(model="m", openai_client=_openai_async(url, timeout))
-        agent = Agent(name="a", model=model)
-        return await Runner.run(agent, "x", run_config=RunConfig(tracing_disabled=True))
-
-    return asyncio.run(call())
+    return _openai_agent(url, timeout, None)
 
 
 def _openai_agents_structured(url: str, stream: bool, timeout: float) -> Any:
-    import asyncio
-
-    from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner
-
-    async def call() -> Any:
-        model = OpenAIChatCompletionsModel(model="m", openai_client=_openai_async(url, timeout))
-        agent = Agent(name="a", model=model, output_type=_answer_model())
-        return await Runner.run(agent, "x", run_config=RunConfig(tracing_disabled=True))
-
-    return asyncio.run(call())
+    return _openai_agent(url, timeout, _answer_model())
 
 
 def _mcp(url: str, stream: bool, timeout: float) -> Any:
