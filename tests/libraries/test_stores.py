@@ -8,10 +8,9 @@ answer into an exception.
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
+import struct
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,24 +86,11 @@ def test_a_proxys_page_instead_of_an_answer_is_the_servers_fault(client: str, ju
 
 
 @contextmanager
-def _resp(answer: bytes, greeting: bytes = b"+OK\r\n") -> Iterator[int]:
-    """A server on 127.0.0.1 that takes HELLO and its kin well and answers the rest: its port."""
+def _listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server on 127.0.0.1, each connection with a thread of its own: its port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
-
-        def serve(client: socket.socket) -> None:
-            with client, suppress(OSError):
-                while data := client.recv(65_536):
-                    # each command is an array; those of the handshake come first
-                    for command in data.split(b"\r\n*"):
-                        name = command.upper()
-                        if b"HELLO" in name:
-                            client.sendall(b"-ERR unknown command 'HELLO'\r\n")
-                        elif b"CLIENT" in name or b"SELECT" in name or b"AUTH" in name:
-                            client.sendall(greeting)
-                        else:
-                            client.sendall(answer)
 
         def run() -> None:
             while True:
@@ -121,6 +107,25 @@ def _resp(answer: bytes, greeting: bytes = b"+OK\r\n") -> Iterator[int]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
     thread.join(0.5)
+
+
+@contextmanager
+def _resp(answer: bytes, greeting: bytes = b"+OK\r\n") -> Iterator[int]:
+    """A server that speaks RESP: it takes the handshake well and answers the rest. Its port."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while data := client.recv(65_536):
+                for command in data.upper().split(b"\r\n*"):  # each command is an array
+                    if b"HELLO" in command:
+                        client.sendall(b"-ERR unknown command 'HELLO'\r\n")
+                    elif any(name in command for name in (b"CLIENT", b"SELECT", b"AUTH")):
+                        client.sendall(greeting)
+                    else:
+                        client.sendall(answer)
+
+    with _listening(serve) as port:
+        yield port
 
 
 def _once(of: str = "redis") -> Any:
@@ -234,6 +239,27 @@ def test_what_redis_answers_in_the_middle_leaves_it_open(
     reply: str, kind: str, retryable: bool, judge: Judge
 ) -> None:
     judge(_asked(reply), kind, retryable=retryable, outcome="open")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "retryable"),
+    [
+        ("-WRONGTYPE Operation against a key holding the wrong kind of value", "bug", False),
+        ("-BUSY Redis is busy running a script.", "overloaded", True),
+        ("-NOREPLICAS Not enough good replicas to write.", "overloaded", True),
+        ("-READONLY You can't write against a read only replica.", "connection", True),
+        ("-ERR syntax error", "invalid_request", False),
+        ("-ERR value is not an integer or out of range", "invalid_value", False),
+        ("-OOM command not allowed when used memory > 'maxmemory'.", "host_out_of_memory", False),
+    ],
+)
+def test_an_answer_of_redis_in_a_pipeline_leaves_open_what_the_others_did(
+    reply: str, kind: str, retryable: bool, judge: Judge
+) -> None:
+    with _resp(reply.encode() + b"\r\n") as port, _redis(port) as client:
+        exc = _failure(client.pipeline(transaction=False).get("a").get("b").execute)
+    assert "of pipeline caused error: " in str(exc)
+    judge(exc, kind, retryable=retryable, outcome="open")
 
 
 def test_credentials_that_redis_refuses_on_connecting_are_no_lost_connection(judge: Judge) -> None:
@@ -475,27 +501,29 @@ def test_a_closed_connection_of_pymysql(judge: Judge) -> None:
 
 @contextmanager
 def _sends_at_once(raw: bytes) -> Iterator[int]:
-    """A server on 127.0.0.1 that speaks first and then closes: its port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(8)
+    """A server that speaks first and then closes: its port."""
 
-        def run() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:  # closed: the test is over
-                    return
-                with client, suppress(OSError):
-                    client.sendall(raw)
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.sendall(raw)
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-    thread.join(0.5)
+    with _listening(serve) as port:
+        yield port
+
+
+def test_a_number_of_mysql_counts_through_sqlalchemy(judge: Judge) -> None:
+    import pymysql
+    import sqlalchemy.exc
+
+    for number, state, kind, retryable in (
+        (1213, "40001", "transaction_conflict", True),
+        (1205, "HY000", "db_locked", True),
+        (1062, "23000", "duplicate", False),
+        (1045, "28000", "auth", False),
+    ):
+        orig = _mysql(number, state, "the server says no")
+        exc = sqlalchemy.exc.DBAPIError.instance("select 1", {}, orig, pymysql.err.Error)
+        judge(exc, kind, retryable=retryable, outcome="refused")
 
 
 # -- PyMongo: codes and labels -------------------------------------------------------------------
@@ -705,6 +733,43 @@ def test_psycopg2_does_not_connect(tmp_path: Path, judge: Judge) -> None:
         judge(exc, "connection", retryable=True)
 
 
+@contextmanager
+def _postgres(state: str, said: str, *, connecting: bool = False) -> Iterator[int]:
+    """A server on 127.0.0.1 that speaks PostgreSQL's protocol and refuses each query: its port."""
+
+    def message(kind: bytes, body: bytes) -> bytes:
+        return kind + struct.pack("!I", len(body) + 4) + body
+
+    fields = {b"S": "ERROR", b"V": "ERROR", b"C": state, b"M": said}
+    error = message(
+        b"E", b"".join(key + text.encode() + b"\0" for key, text in fields.items()) + b"\0"
+    )
+    ready = message(b"Z", b"I")
+    settings = b"".join(
+        message(b"S", name + b"\0" + value + b"\0")
+        for name, value in (
+            (b"server_version", b"16.0"),
+            (b"client_encoding", b"UTF8"),
+            (b"DateStyle", b"ISO, MDY"),  # else psycopg2 asks for it
+        )
+    )
+    welcome = error if connecting else message(b"R", bytes(4)) + settings + ready
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while True:
+                first = client.recv(65_536)
+                if first[4:8] != struct.pack("!I", 80_877_103):  # it asks for TLS
+                    break
+                client.sendall(b"N")
+            client.sendall(welcome)
+            while not connecting and client.recv(65_536):
+                client.sendall(error + ready)
+
+    with _listening(serve) as port:
+        yield port
+
+
 @pytest.mark.parametrize(
     ("state", "kind", "retryable"),
     [
@@ -722,13 +787,51 @@ def test_psycopg2_does_not_connect(tmp_path: Path, judge: Judge) -> None:
         ("53100", "disk_full", False),
     ],
 )
-def test_a_sqlstate_counts_in_asyncpg(state: str, kind: str, retryable: bool, judge: Judge) -> None:
+def test_a_sqlstate_counts_in_psycopg2_and_asyncpg_alike(
+    state: str, kind: str, retryable: bool, judge: Judge
+) -> None:
     import asyncpg
+    import psycopg2
 
-    # as its protocol does with a server's ErrorResponse
-    exc = asyncpg.PostgresError.new({"C": state, "S": "ERROR", "M": "the server says no"})
-    assert exc.sqlstate == state
-    judge(exc, kind, retryable=retryable, outcome="refused")
+    with _postgres(state, "the server says no") as port:
+        connection = psycopg2.connect(host="127.0.0.1", port=port, user="x", dbname="y")
+        exc = _failure(connection.cursor().execute, "select 1")
+        connection.close()
+        assert exc.pgcode == state  # type: ignore[attr-defined]
+        judge(exc, kind, retryable=retryable, outcome="refused")
+
+        async def ask() -> None:
+            connection = await asyncpg.connect(
+                host="127.0.0.1", port=port, user="x", database="y", ssl=False
+            )
+            try:
+                await connection.execute("select 1")
+            finally:
+                connection.terminate()
+
+        exc = _failure(lambda: asyncio.run(ask()))
+        assert exc.sqlstate == state  # type: ignore[attr-defined]
+        judge(exc, kind, retryable=retryable, outcome="refused")
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "kind", "retryable"),
+    [
+        ("53300", "sorry, too many clients already", "too_many_connections", True),
+        ("57P03", "the database system is starting up", "connection", True),
+        ("28P01", 'password authentication failed for user "x"', "auth", False),
+        ("3D000", 'database "y" does not exist', "misconfiguration", False),
+    ],
+)
+def test_a_postgres_server_that_refuses_a_connection(
+    state: str, said: str, kind: str, retryable: bool, judge: Judge
+) -> None:
+    with _postgres(state, said, connecting=True) as port:
+        exc = _psycopg2(f"host=127.0.0.1 port={port}")
+        assert getattr(exc, "pgcode", None) is None  # only the text is left
+        judge(exc, kind, retryable=retryable, outcome="refused")
+        exc = _asyncpg(host="127.0.0.1", port=port, ssl=False)
+        judge(exc, kind, retryable=retryable, outcome="refused")
 
 
 def test_psycopg2s_own_errors(judge: Judge) -> None:
@@ -1126,22 +1229,24 @@ def test_kafka_python_calls_a_missing_topic_retriable_and_hardly_anything_else_i
 
 
 @OLD_IMPORT
-def test_kafka_python_meets_nobody(judge: Judge) -> None:
+def test_kafka_python_meets_nobody(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     import kafka
 
-    exc = _failure(
-        kafka.KafkaProducer,
-        bootstrap_servers=f"127.0.0.1:{closed_port()}",
-        bootstrap_timeout_ms=300,
-        max_block_ms=300,
-        request_timeout_ms=300,
-    )
+    made: list[socket.socket] = []
+
+    class Remembered(socket.socket):
+        """kafka-python does not close a socket that was refused."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(socket, "socket", Remembered)
+    soon = {"bootstrap_timeout_ms": 300, "max_block_ms": 300, "request_timeout_ms": 300}
+    exc = _failure(kafka.KafkaProducer, bootstrap_servers=f"127.0.0.1:{closed_port()}", **soon)
     judge(exc, "connection", retryable=True)
-    exc.__traceback__ = None
-    with warnings.catch_warnings():
-        # a producer that could not be made does not close its sockets
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    for each in made:
+        each.close()
 
 
 # -- pika ----------------------------------------------------------------------------------------
