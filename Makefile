@@ -41,13 +41,14 @@ test-demo: setup ## the example's own tests
 test-wheel: setup ## the built package in an empty environment, away from the sources
 	@$(PY) tools/try_wheel.py
 
-check: setup ## format, lint, types (for this Python and for 3.10), layers, docs
+check: setup ## format, lint, types (for this Python and for 3.10), layers, docs and their code
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy --strict $(STRICT)
 	$(VENV)/bin/mypy --strict --python-version 3.10 $(STRICT)
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) tools/check_docs.py
+	$(PY) -m pytest -q tests/docs
 
 format: setup ## lays the code out anew
 	$(VENV)/bin/ruff check --fix .
