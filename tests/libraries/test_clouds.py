@@ -1071,3 +1071,34 @@ def test_an_upload_is_judged_by_what_became_of_it(judge: Judge) -> None:
     ):
         exc = getattr(exceptions, name)("so it is", upload_url="http://x")
         judge(exc, kind, retryable=retryable, outcome="open")
+
+
+# --- vLLM in one's own process: not installed here, its texts are from its source
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("The decoder prompt (length 40960) is longer than the maximum model length of 32768.",
+         "context_length_exceeded"),
+        ("However, the model's context length is only 40960 tokens, resulting in a maximum input "
+         "length of 40960 tokens.", "context_length_exceeded"),
+        ("max_tokens must be at least 1, got -131.", "context_length_exceeded"),
+        ("max_tokens must be at least 1, got 0.", "invalid_value"),
+        ("No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
+         "initializing the engine.", "gpu_out_of_memory"),
+    ],
+)  # fmt: skip
+def test_vllms_plain_errors_go_by_their_words(text: str, kind: str, judge: Judge) -> None:
+    judge(ValueError(text), kind, retryable=False, stage="inference")
+
+
+def test_an_engine_that_does_not_start_does_not_start_the_next_time(judge: Judge) -> None:
+    """What it died of stands in its log; only where it is the cause it is known here."""
+    exc = RuntimeError(
+        "Engine core initialization failed. See root cause above. Failed core proc(s): "
+        "{'EngineCore_0': 1}"
+    )
+    judge(exc, "process_crashed", retryable=False)
+    exc.__cause__ = ValueError("No available memory for the cache blocks.")
+    judge(exc, "gpu_out_of_memory", retryable=False)
