@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo setup test test-rules test-catalog test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -31,6 +31,11 @@ test-rules: setup ## the catalog's rules against the real libraries
 test-catalog: ## every library of the catalog raises its real exceptions (an environment of its own)
 	@$(BOOTSTRAP) catalog
 	@.venvs/catalog/bin/python -m pytest tests/libraries $(ARGS)
+
+census: ## which exception classes of the catalog's libraries no rule knows (NEWEST=1: of their newest versions)
+	@$(BOOTSTRAP) catalog
+	@$(if $(NEWEST),.venvs/catalog/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e ".[catalog]")
+	@PYTHONPATH=. .venvs/catalog/bin/python -W ignore -m tests.libraries.census
 
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
