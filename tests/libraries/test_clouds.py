@@ -1081,12 +1081,10 @@ def test_an_upload_is_judged_by_what_became_of_it(judge: Judge) -> None:
     [
         ("The decoder prompt (length 40960) is longer than the maximum model length of 32768.",
          "context_length_exceeded"),
-        ("However, the model's context length is only 40960 tokens, resulting in a maximum input "
-         "length of 40960 tokens.", "context_length_exceeded"),
+        ("However, the model's context length is only 40960 tokens.", "context_length_exceeded"),
         ("max_tokens must be at least 1, got -131.", "context_length_exceeded"),
         ("max_tokens must be at least 1, got 0.", "invalid_value"),
-        ("No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
-         "initializing the engine.", "gpu_out_of_memory"),
+        ("No available memory for the cache blocks. Try increasing it.", "gpu_out_of_memory"),
     ],
 )  # fmt: skip
 def test_vllms_plain_errors_go_by_their_words(text: str, kind: str, judge: Judge) -> None:
