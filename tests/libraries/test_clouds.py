@@ -1073,6 +1073,22 @@ def test_an_upload_is_judged_by_what_became_of_it(judge: Judge) -> None:
         judge(exc, kind, retryable=retryable, outcome="open")
 
 
+# --- waits behind litellm, which makes up a response where it has none
+
+
+@pytest.mark.parametrize(
+    "client", ["litellm", "litellm, anthropic", "litellm, gemini", "litellm, hosted_vllm"]
+)
+def test_the_wait_that_a_provider_asked_for_is_found_behind_litellm(
+    client: str, judge: Judge
+) -> None:
+    headers = {"Content-Type": "application/json", "Retry-After": "12"}
+    with serving() as (url, answer):
+        answer(Answer(429, b'{"error": {"message": "slow down"}}', headers))
+        exc = caught(lambda: CALLS[client](url, False, PATIENCE))
+    assert judge(exc, "rate_limited", retryable=True).retry_after == 12
+
+
 # --- vLLM in one's own process: not installed here, its texts are from its source
 
 

@@ -15,6 +15,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -589,6 +590,11 @@ TEMPORAL: list[tuple[str, tuple[Any, ...], str, bool]] = [
     ("temporalio.workflow.ReadOnlyContextError", ("x",), "bug", False),
     ("temporalio.workflow.ContinueAsNewError", (), "control_flow", False),
 ]
+
+
+def test_the_delay_that_an_activity_asks_for_is_the_wait(judge: Judge) -> None:
+    exc = _application_error(next_retry_delay=timedelta(seconds=45))
+    assert judge(exc, "dependency_failed", retryable=True).retry_after == 45
 
 
 @_tells("temporalio.exceptions", TEMPORAL)
