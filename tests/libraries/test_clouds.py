@@ -424,9 +424,11 @@ def test_a_budget_of_ones_own_is_kept(judge: Judge, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(litellm, "max_budget", 0.01)
     monkeypatch.setattr(litellm, "_current_cost", 1.0)
     exc = caught(_completion("openai/m", api_key="x"))
-    judge(exc, "budget_exceeded", retryable=False, outcome="refused")
-    limited = litellm.RateLimitError("over", "openai", "m", rate_limit_type="budget")
-    judge(limited, "budget_exceeded", retryable=False, outcome="refused")
+    judge(exc, "quota_exhausted", retryable=False, outcome="refused")
+    # all calls share a budget, and one agent's rounds are its own
+    for limit, kind in (("budget", "quota_exhausted"), ("max_iterations", "budget_exceeded")):
+        exc = litellm.RateLimitError("over", "openai", "m", rate_limit_type=limit)
+        judge(exc, kind, retryable=False, outcome="refused")
 
 
 def _router(urls: list[str], **options: Any) -> Any:
