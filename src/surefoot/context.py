@@ -27,6 +27,7 @@ class Frame:
         "failure",
         "item",
         "item_id",
+        "meter",
         "once",
         "run",
         "runtime",
@@ -47,6 +48,7 @@ class Frame:
         item_id: str | None = None,
         failure: Any = None,
         effect: Any = None,
+        meter: Any = None,
         once: bool = False,
         disabled: bool = False,
     ) -> None:
@@ -60,6 +62,7 @@ class Frame:
         self.item_id = item_id
         self.failure = failure  # the previous attempt's failure, if there was one
         self.effect = effect  # what idempotency_key() needs, in an effect
+        self.meter = meter  # what spend() charges
         self.once = once  # an outer step owns the retries
         self.disabled = disabled  # surefoot.testing.disabled()
 

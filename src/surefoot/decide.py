@@ -147,11 +147,13 @@ def decide(
     now: float,
     chance: Chance,
     doubt: Doubt = "none",
+    cost: float = 0.0,
 ) -> Decision:
     """What happens now.
 
     :param history: with this failure already in it (see :meth:`History.after`).
     :param now: seconds of the clock that ``history`` was made with.
+    :param cost: US dollars that the call's attempts have cost so far.
     """
     kind = classification.kind
     if kind in PASSING:
@@ -167,6 +169,11 @@ def decide(
     left = None if policy.deadline is None else history.started + policy.deadline - now
     if left is not None and left <= 0:
         return Halt(f"its deadline of {policy.deadline:g} s has passed", kind="deadline_exceeded")
+    if policy.max_cost is not None and cost >= policy.max_cost:
+        return Halt(
+            f"its attempts have cost ${cost:.4g}, and max_cost is ${policy.max_cost:.4g}",
+            kind="budget_exceeded",
+        )
 
     chosen = _rungs(classification, exc, policy)
     reasons: list[str] = []

@@ -21,6 +21,9 @@
      ├── KeyConflict                one idempotency key is used with different arguments
      ├── InDoubt                    an effect began, and nobody knows whether it happened
      ├── ProcessCrashed             the process died again and again without a new checkpoint
+     ├── UnexpectedOutput           a step's output is not what its returns= or expect= asks for
+     ├── BudgetExceeded             a run has cost as much as its max_cost
+     ├── CircuitOpen                a resource is known to be down: not even tried
      ├── MapHalted                  too many items of a map failed
      ├── ReplayedFailure            stands in for a recorded exception whose class cannot be made
      └── StepTimeout (TimeoutError) an attempt took longer than its ``timeout``
@@ -36,7 +39,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 __all__ = [
+    "BudgetExceeded",
     "CheckpointDamaged",
+    "CircuitOpen",
     "ConfigError",
     "DefinitionError",
     "InDoubt",
@@ -54,6 +59,7 @@ __all__ = [
     "RunLocked",
     "StepTimeout",
     "SurefootError",
+    "UnexpectedOutput",
     "UnknownRun",
     "UnknownStep",
     "UnsavableError",
@@ -159,6 +165,30 @@ class InDoubt(SurefootError):
 
 class ProcessCrashed(SurefootError):
     """The run was taken over again and again without one new checkpoint."""
+
+
+class UnexpectedOutput(SurefootError):
+    """A step's output is not what its ``returns=`` or ``expect=`` asks for.
+
+    ``kind`` is what that makes of it: ``unexpected_output``, ``malformed_output``,
+    ``output_truncated`` or ``numerical_error``.
+    """
+
+    def __init__(self, message: str = "", kind: str = "unexpected_output") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class BudgetExceeded(SurefootError):
+    """A run has cost as much as its ``max_cost``: no further attempt is begun."""
+
+
+class CircuitOpen(SurefootError):
+    """Too many calls of a resource failed: it is left alone until ``retry_after`` seconds are over."""
+
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class MapHalted(SurefootError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from ..attempts import Failure
+from ..attempts import Failure, Progress
 from ..context import Frame
 from ..decide import History
 from ..errors import (
@@ -23,6 +23,7 @@ from ..journal import CallRecord
 from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
+from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -60,6 +61,7 @@ class Call:
         "args",
         "began",
         "call_id",
+        "cost",
         "digest",
         "first",
         "frame",
@@ -72,11 +74,14 @@ class Call:
         "ordinal",
         "own_key",
         "policy",
+        "progress",
         "record",
         "repeat",
         "run",
         "scope",
         "spec",
+        "spent",
+        "tokens",
     )
 
     def __init__(
@@ -116,7 +121,11 @@ class Call:
         self.kept: Stored | None = None
         self.first = 1
         self.history: History | None = None
+        self.progress: Progress | None = None
         self.began = 0.0
+        self.cost = 0.0  # of the attempt that runs
+        self.tokens = 0
+        self.spent = 0.0  # of all attempts
         self._new: NewCall | None = None
 
     @property
@@ -146,6 +155,17 @@ class Call:
                 spec.source,
             )
         return self._new
+
+    def charge(self, usd: float, tokens: int = 0) -> None:
+        """An attempt has cost something: US dollars, and tokens."""
+        self.cost += usd
+        self.tokens += tokens
+        self.spent += usd
+        self.run.charge(usd)
+
+    def next_attempt(self) -> None:
+        """What is charged from now on is another attempt's."""
+        self.cost, self.tokens = 0.0, 0
 
     def arguments(self) -> dict[str, Any]:
         """The original arguments by name, defaults too."""
@@ -442,12 +462,6 @@ def _go_on(call: Call, found: CallRecord) -> None:
             rows = rows[number + 1 :]  # a halt before that: since then it starts afresh
     if not rows:
         return
-    now = call.run.clock.monotonic()
-    wall = call.run.clock.now()
-    spent: dict[str, int] = {}
-    first: dict[str, float] = {}
-    for row in rows:
-        spent[row.kind] = spent.get(row.kind, 0) + 1
-        first.setdefault(row.kind, now - max(0.0, wall - row.at))
     call.first = rows[-1].attempt + 1
-    call.history = History(now, tuple(spent.items()), tuple(first.items()))
+    call.spent = sum(row.cost for row in rows)
+    call.history, call.progress = climbed(call.spec, call.policy, rows, call.run.clock)

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..attempts import Note
-from ..decide import Adapt, FallBack, Retry
+from ..codec import encode
+from ..codec.refusal import shown
+from ..decide import FallBack, Retry
+from ..errors import SurefootError
 from ..journal.writes import FailureWrite
 from ..model import Classification
 
@@ -118,9 +121,37 @@ def failure_row(call: Call, note: Note, scrub: Callable[[str], str], at: float) 
         decision=decision_name(decision),
         reason=scrub(decision.reason),
         waited=decision.after if isinstance(decision, Retry) else None,
-        changes=json.dumps(sorted(decision.adapters)) if isinstance(decision, Adapt) else None,
+        changes=_changes(note, scrub),
         fallback=note.fallback.name if note.fallback is not None else None,
+        changes_kept=_kept(note),
+        fallback_to=decision.to.name if isinstance(decision, FallBack) else None,
+        cost=call.cost,
+        tokens=call.tokens,
     )
+
+
+def _changes(note: Note, scrub: Callable[[str], str]) -> str | None:
+    """What an adaptation changed, as people read it."""
+    if not note.changed:
+        return None
+    told = {
+        name: {"was": scrub(shown(was, 200)), "now": scrub(shown(now, 200))}
+        for name, (was, now) in note.changed.items()
+    }
+    return json.dumps(told)
+
+
+def _kept(note: Note) -> bytes | None:
+    """The adapted arguments, raw, for a resume after a crash; None where there are none, or where
+    they cannot be saved: the resume then adapts anew."""
+    split = [name for name in note.changed if name not in note.changes]
+    if not note.changes and not split:
+        return None
+    try:
+        kept = {"changes": dict(note.changes), "split": split[0] if split else None}
+        return encode(kept, where="adapted arguments").data
+    except SurefootError:
+        return None
 
 
 def stack_text(exc: BaseException) -> str:

@@ -37,6 +37,7 @@ from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
 from .commands import Command, Commit, Finish, Invoke, Sleep
+from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, failure_row, note_for_people, tag
 from .state import RunState, Scope
@@ -99,9 +100,11 @@ def _attempts(call: Call, key: str | None) -> Flow:
     since = run.clock.now() if key is not None else 0.0
     reply: Any = None
     policy = call.policy
-    if call.history is None and policy.deadline is None:
+    if call.history is None and call.progress is None and policy.deadline is None:
         # nearly every call ends with its first attempt: the ladder is only fetched for the others
         reply = yield _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        if type(reply) is Returned:
+            reply = checked(spec, reply, call)
         if type(reply) is Returned:
             return (yield from _complete(call, reply.value, call.first, None))
         _stop_if_lost(run)
@@ -110,7 +113,14 @@ def _attempts(call: Call, key: str | None) -> Flow:
         return run.services.classify(exc, spec, run.after_inference)
 
     loop = attempts(
-        policy, run.clock, classify, call.arguments, first=call.first, history=call.history
+        policy,
+        run.clock,
+        classify,
+        call.arguments,
+        first=call.first,
+        history=call.history,
+        progress=call.progress,
+        cost=lambda: call.spent,
     )
     outcome: Outcome
     if reply is not None:
@@ -139,8 +149,11 @@ def _attempts(call: Call, key: str | None) -> Flow:
             since = run.clock.now()
             reply = yield _invoke(call, command, state)
             _stop_if_lost(run)
+            if type(reply) is Returned:
+                reply = checked(spec, reply, call)
         elif isinstance(command, Note):
             yield Commit(_noted(call, command))
+            call.next_attempt()
             _tell(call, command)
         elif isinstance(command, Wait):
             yield Sleep(command.seconds)
@@ -175,6 +188,7 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         item_id=call.item_id if call.item is not None else outer.item_id,
         failure=command.previous,
         effect=state,
+        meter=call,
         once=call.policy.once or call.policy.attempts != 1,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
@@ -297,6 +311,8 @@ def _complete(
         degraded=degraded,
         taken_from=by,
         note=note,
+        cost=call.cost,
+        tokens=call.tokens,
     )
     run.journal.started(call.call_id)
     op = end(run.lease, call.new, how)

@@ -10,6 +10,8 @@ from ..attempts import (
     Note,
     Outcome,
     Passed,
+    Raised,
+    Returned,
     Skipped,
     Try,
     Verdict,
@@ -26,6 +28,7 @@ from ..model import Classification
 from ..policy import Policy
 from .call import SetAside
 from .commands import Invoke
+from .cost import checked
 from .driving import invoke_async, invoke_sync
 from .effects import EffectState
 from .failures import decision_name, note_for_people
@@ -98,6 +101,9 @@ class _Outside:
             )
         return Invoke(fn, args, kwargs, here, command.timeout, spec.where)
 
+    def checked(self, reply: Returned | Raised) -> Returned | Raised:
+        return checked(self.spec, reply, None) if isinstance(reply, Returned) else reply
+
     def note(self, note: Note) -> None:
         failed = note.failure
         where = Where(None, self.spec.name, "", failed.attempt, self.item, self.spec.stage)
@@ -149,7 +155,7 @@ def outside_sync(
 
     def handle(command: Any) -> Any:
         if isinstance(command, Try):
-            return invoke_sync(call.invoke(command))
+            return call.checked(invoke_sync(call.invoke(command)))
         if isinstance(command, Note):
             return call.note(command)
         if isinstance(command, Wait):
@@ -172,7 +178,7 @@ async def outside_async(
 
     async def handle(command: Any) -> Any:
         if isinstance(command, Try):
-            return await invoke_async(call.invoke(command))
+            return call.checked(await invoke_async(call.invoke(command)))
         if isinstance(command, Note):
             return call.note(command)
         if isinstance(command, Wait):

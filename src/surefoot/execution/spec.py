@@ -10,6 +10,7 @@ from ..fingerprint.arguments import ArgumentDigester
 from ..fingerprint.source import source_digest
 from ..model import Stage
 from ..policy import Policy
+from .output import OutputCheck
 
 __all__ = ["EffectOptions", "Happened", "NotHappened", "StepSpec"]
 
@@ -66,8 +67,10 @@ class StepSpec:
 
     __slots__ = (
         "_source",
+        "check",
         "checkpoint",
         "codec",
+        "cost",
         "digester",
         "effect",
         "fn",
@@ -93,6 +96,8 @@ class StepSpec:
         digester: ArgumentDigester,
         codec: Codec,
         effect: EffectOptions | None,
+        check: OutputCheck | None = None,
+        cost: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.fn = fn
@@ -105,6 +110,8 @@ class StepSpec:
         self.digester = digester
         self.codec = codec
         self.effect = effect
+        self.check = check
+        self.cost = cost
         self._source: str | None = None
 
     @property

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
 from ..clock import Clock
-from ..errors import JournalError, RunCancelled, RunInterrupted, RunLocked
+from ..errors import BudgetExceeded, JournalError, RunCancelled, RunInterrupted, RunLocked
 from ..events import Event
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
@@ -102,6 +102,9 @@ class RunState:
         self.root = Scope("")
         self.reused = 0
         self.time_saved = 0.0
+        self.cost = 0.0
+        self.cost_saved = 0.0
+        self.max_cost: float | None = None
         self.degraded = False
         self.after_inference = False
         self.broken: BaseException | None = None
@@ -132,6 +135,16 @@ class RunState:
             raise RunCancelled(f"run {self.run_id} was cancelled")
         if self.services.stopping:
             raise RunInterrupted(f"run {self.run_id} was asked to stop")
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            raise BudgetExceeded(
+                f"run {self.run_id} has cost ${self.cost:.4g}, and its max_cost is "
+                f"${self.max_cost:.4g}; raise it and resume: surefoot resume {self.run_id}"
+            )
+
+    def charge(self, usd: float) -> None:
+        """Add what an attempt cost, in US dollars."""
+        with self.lock:
+            self.cost += usd
 
     def commit(self, op: Op) -> Any:
         """Write and wait. A run whose write failed goes no further, whoever catches the error.
@@ -204,5 +217,6 @@ class RunState:
         with self.lock:
             self.reused += 1
             self.time_saved += record.duration or 0.0
+            self.cost_saved += record.cost
             if record.degraded is not None:
                 self.degraded = True

@@ -40,6 +40,7 @@ class Ending:
     error: str | None = None
     reused: int = 0
     time_saved: float = 0.0
+    cost_saved: float = 0.0
     forget: tuple[str, ...] = ()
 
 
@@ -125,7 +126,7 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
             lease,
             tx,
             "UPDATE runs SET status = ?, format = ?, result = ?, result_digest = ?, degraded = ?, "
-            "error = ?, ended_at = ?, reused = ?, time_saved = ?, owner = NULL, "
+            "error = ?, ended_at = ?, reused = ?, time_saved = ?, cost_saved = ?, owner = NULL, "
             f"lease_until = NULL WHERE pk = ? AND {FENCE}",
             (
                 ending.status,
@@ -137,6 +138,7 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 now,
                 ending.reused,
                 ending.time_saved,
+                ending.cost_saved,
                 lease.run_pk,
             ),
         )

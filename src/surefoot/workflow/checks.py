@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from ..codec import Codec
 from ..errors import DefinitionError
+from ..execution.output import OutputCheck, expectations
 from ..execution.spec import EffectOptions, StepSpec
 from ..fingerprint.arguments import ArgumentDigester
 from ..model import STAGES
-from ..policy import On, Policy
+from ..policy import On, Policy, Split
 
 __all__ = ["Options", "check_names", "make_spec", "nearest"]
 
@@ -41,6 +42,10 @@ class Options:
     checkpoint: Any
     on_doubt: Any = "halt"
     effect: EffectOptions | None = None
+    returns: Any = None
+    expect: Any = None
+    cost: Any = None
+    max_cost: float | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Options:
         """These options with some changed.
@@ -52,7 +57,7 @@ class Options:
         if self.effect is None:
             own.discard("on_doubt")
         else:
-            own.discard("checkpoint")
+            own -= {"checkpoint", "returns", "expect"}
         given = dict(options)
         for name in given:
             if name not in own | theirs:
@@ -119,10 +124,17 @@ def make_spec(fn: Any, options: Options) -> StepSpec:
             recover=options.recover,
             effect=options.form == "effect",
             on_doubt=options.on_doubt,
+            max_cost=options.max_cost,
         )
     except DefinitionError as exc:
         raise DefinitionError(f"{where}: {exc}") from None
     digester = ArgumentDigester(fn, ignore=options.ignore)
+    if options.cost is not None and not callable(options.cost):
+        raise DefinitionError(f"{where}: cost={options.cost!r} must be a function of the result")
+    expect = expectations(options.expect, where)
+    check = None
+    if options.returns is not None or expect:
+        check = OutputCheck(options.returns, expect, where)
     _check_recover(where, fn, policy)
     _check_async(where, fn, policy, options.effect)
     if options.effect is not None:
@@ -139,6 +151,8 @@ def make_spec(fn: Any, options: Options) -> StepSpec:
         digester=digester,
         codec=Codec.of(fn, where=where),
         effect=options.effect,
+        check=check,
+        cost=options.cost,
     )
 
 
@@ -146,11 +160,23 @@ def _check_recover(where: str, fn: Any, policy: Policy) -> None:
     for one in policy.recover:
         if one.adapt_rung is not None:
             check_names(fn, one.adapt_rung.adapters, f"{where}: adapt()")
+            _check_split(where, one.adapt_rung.adapters, policy)
         for fallback in one.fallbacks:
             if fallback.argument is not None:
                 check_names(fn, [fallback.argument], f"{where}: fall_back()")
             elif fallback.form == "function":
                 _check_fallback(where, fn, fallback.target)
+
+
+def _check_split(where: str, adapters: Mapping[str, Any], policy: Policy) -> None:
+    names = [name for name, adapter in adapters.items() if isinstance(adapter, Split)]
+    if names and policy.effect:
+        raise DefinitionError(
+            f"{where}: adapt({names[0]}=split()) would do an effect in parts, and a failure between "
+            "them would leave it half done; map the effect over the parts instead"
+        )
+    if len(names) > 1:
+        raise DefinitionError(f"{where}: adapt() can split one argument, not {' and '.join(names)}")
 
 
 def _check_async(where: str, fn: Any, policy: Policy, effect: EffectOptions | None) -> None:

@@ -29,6 +29,7 @@ from ..journal import Journal, Lease, NewRun, RunRecord
 from ..journal.runs import MAX_TAKEOVERS, Ending
 from ..journal.writes import forget
 from ..runtime import Runtime
+from .definition import Definition
 from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
@@ -57,8 +58,7 @@ class Session:
         self,
         runtime: Runtime,
         owned: AbstractContextManager[Any],
-        name: str,
-        codec: Codec,
+        definition: Definition,
         lease: Lease,
         record: RunRecord,
         args: tuple[Any, ...],
@@ -69,8 +69,9 @@ class Session:
     ) -> None:
         self.runtime = runtime
         self._owned = owned
-        self.name = name
-        self.codec = codec
+        self.definition = definition
+        self.name = definition.name
+        self.codec = definition.codec
         self.record = record
         self.args = args
         self.kwargs = kwargs
@@ -81,10 +82,10 @@ class Session:
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
-        runtime.emit(RunStarted(self.state.run_id, name, resumed))
+        runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 
     def _fresh(self, recorded: Recorded | None) -> RunState:
-        return RunState(
+        state = RunState(
             self.runtime,
             self._lease,
             self.name,
@@ -92,6 +93,10 @@ class Session:
             recorded,
             self._on_drift,
         )
+        state.max_cost = self.definition.max_cost
+        if recorded is not None:
+            state.cost = self.runtime.journal.cost(self._lease.run_pk)
+        return state
 
     def frame(self) -> Frame:
         return Frame(runtime=self.runtime, run=self.state, scope=self.state.root)
@@ -127,6 +132,7 @@ class Session:
                 degraded=state.degraded,
                 reused=state.reused,
                 time_saved=state.time_saved,
+                cost_saved=state.cost_saved,
             )
         )
 
@@ -206,6 +212,7 @@ class Session:
             error=json.dumps(error) if error is not None else None,
             reused=state.reused,
             time_saved=state.time_saved,
+            cost_saved=state.cost_saved,
             forget=ended,
         )
         try:
@@ -266,9 +273,7 @@ def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[A
 
 
 def open_session(
-    fn: Callable[..., Any],
-    name: str,
-    codec: Codec,
+    definition: Definition,
     target: str | None,
     run_id: str | None,
     args: tuple[Any, ...],
@@ -281,6 +286,7 @@ def open_session(
     :raises InputError: the input cannot be saved, or the id was started with another one.
     :raises RunLocked: the id is running in a living process.
     """
+    fn, name, codec = definition.fn, definition.name, definition.codec
     where = f"workflow {name}"
     data, digest = save(fn, args, kwargs, where)
     if run_id is not None and (not run_id or len(run_id) > 200 or not run_id.isprintable()):
@@ -293,7 +299,7 @@ def open_session(
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
         if lease is not None:
-            return Session(runtime, owned, name, codec, lease, record, args, kwargs, resumed=False)
+            return Session(runtime, owned, definition, lease, record, args, kwargs, resumed=False)
         if record.workflow != name:
             raise InputError(
                 f"run {chosen} is a run of workflow {record.workflow}, not of {name}; "
@@ -310,9 +316,7 @@ def open_session(
     except BaseException:
         owned.__exit__(None, None, None)
         raise
-    return resume_session(
-        fn, name, codec, chosen, load, runtime=runtime, owned=owned, on_drift="stop"
-    )
+    return resume_session(definition, chosen, load, runtime=runtime, owned=owned, on_drift="stop")
 
 
 def _read_and_close(
@@ -325,9 +329,7 @@ def _read_and_close(
 
 
 def resume_session(
-    fn: Callable[..., Any],
-    name: str,
-    codec: Codec,
+    definition: Definition,
     run_id: str,
     load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
     *,
@@ -339,6 +341,7 @@ def resume_session(
 
     :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
     """
+    fn, name, codec = definition.fn, definition.name, definition.codec
     if on_drift not in ("stop", "rerun", "reuse"):
         raise UsageError(f"on_drift={on_drift!r}: give 'stop', 'rerun' or 'reuse'")
     if runtime is None or owned is None:
@@ -367,8 +370,7 @@ def resume_session(
         return Session(
             runtime,
             owned,
-            name,
-            codec,
+            definition,
             lease,
             taken,
             args,
@@ -436,9 +438,8 @@ def _effect_session(spec: StepSpec, runtime: Runtime) -> Session:
         NewRun(run_id, f"effect {spec.name}", None, b"{}", "", versions())
     )
     assert lease is not None
-    return Session(
-        runtime, owned, f"effect {spec.name}", Codec(), lease, record, (), {}, resumed=False
-    )
+    definition = Definition(spec.fn, f"effect {spec.name}", Codec())
+    return Session(runtime, owned, definition, lease, record, (), {}, resumed=False)
 
 
 def effect_outside(

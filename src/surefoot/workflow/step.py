@@ -29,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OnFailure = Literal["quarantine", "halt"]
 ItemId = Callable[[Any], Any]
+Expect = Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None
+Cost = Callable[[Any], Any]
 
 
 class Step(Generic[P, R]):
@@ -383,6 +385,10 @@ def step(
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
     checkpoint: bool | Literal["pickle"] = True,
+    returns: Any = None,
+    expect: Expect = None,
+    cost: Cost | None = None,
+    max_cost: float | None = None,
 ) -> _StepMaker: ...
 def step(
     fn: Any = None,
@@ -397,6 +403,10 @@ def step(
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
     checkpoint: bool | Literal["pickle"] = True,
+    returns: Any = None,
+    expect: Expect = None,
+    cost: Cost | None = None,
+    max_cost: float | None = None,
 ) -> Any:
     """Make a function a step: its failures are known and handled, its result is kept.
 
@@ -409,6 +419,11 @@ def step(
     :param ignore: names of arguments that do not belong to the call's identity, as clients.
     :param checkpoint: False keeps no result, so that a resume runs it again; ``"pickle"`` allows a
         signed pickle.
+    :param returns: a type that the output must be, or can be read as: a pydantic or msgspec model, a
+        dataclass, ``list[int]``; a text is parsed as JSON first. What does not fit is a failure.
+    :param expect: a predicate of the output, or several; see docs/steps.md.
+    :param cost: what an attempt cost, from its output: US dollars, or (dollars, tokens).
+    :param max_cost: US dollars; no further attempt is begun once the call has cost as much.
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @step(stage="preprocessing", attempts=3)
@@ -428,6 +443,10 @@ def step(
         recover=tuple(recover),
         ignore=_names(ignore),
         checkpoint=checkpoint,
+        returns=returns,
+        expect=expect,
+        cost=cost,
+        max_cost=max_cost,
     )
     return _StepMaker(options) if fn is None else _made(fn, options)
 
@@ -453,6 +472,8 @@ def effect(
     attempts: int | None = None,
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
+    cost: Cost | None = None,
+    max_cost: float | None = None,
 ) -> _EffectMaker: ...
 def effect(
     fn: Any = None,
@@ -472,6 +493,8 @@ def effect(
     attempts: int | None = None,
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
+    cost: Cost | None = None,
+    max_cost: float | None = None,
 ) -> Any:
     """Make a function an effect: a step whose work must not be done twice.
 
@@ -511,6 +534,8 @@ def effect(
         effect=EffectOptions(
             key, tuple(match) if match is not None else None, verify, settle, compensate
         ),
+        cost=cost,
+        max_cost=max_cost,
     )
     return _EffectMaker(options) if fn is None else _made(fn, options)
 

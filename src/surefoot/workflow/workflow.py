@@ -13,6 +13,7 @@ from ..context import Frame, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
+from .definition import Definition, Rollback
 from .inputs import load_input, save_input
 from .run import Run
 from .target import describe
@@ -46,6 +47,8 @@ class Workflow(Generic[P, R]):
         name: str | None = None,
         run_id: str | None = None,
         prefix: tuple[Any, ...] = (),
+        max_cost: float | None = None,
+        rollback: Rollback | None = None,
     ) -> None:
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(
@@ -59,7 +62,13 @@ class Workflow(Generic[P, R]):
         self._given_name = name
         self.name = name or fn.__qualname__
         self.is_async = inspect.iscoroutinefunction(fn)
-        self._codec = Codec.of(fn, where=f"workflow {self.name}")
+        where = f"workflow {self.name}"
+        if rollback not in (None, "on_halt"):
+            raise DefinitionError(f"{where}: rollback={rollback!r}: give 'on_halt', or nothing")
+        number = isinstance(max_cost, (int, float)) and not isinstance(max_cost, bool)
+        if max_cost is not None and not (number and max_cost > 0):
+            raise DefinitionError(f"{where}: max_cost={max_cost!r} must be US dollars above 0")
+        self.definition = Definition(fn, self.name, Codec.of(fn, where=where), max_cost, rollback)
         functools.update_wrapper(self, fn)
 
     @overload
@@ -80,6 +89,8 @@ class Workflow(Generic[P, R]):
             "name": self._given_name,
             "run_id": self._run_id,
             "prefix": self._prefix,
+            "max_cost": self.definition.max_cost,
+            "rollback": self.definition.rollback,
         }
         return type(self)(self._fn, **{**given, **changed})
 
@@ -147,9 +158,7 @@ class Workflow(Generic[P, R]):
         """
 
         def opened() -> lifecycle.Session | Run[Any]:
-            return lifecycle.resume_session(
-                self._fn, self.name, self._codec, run_id, load_input, on_drift=on_drift
-            )
+            return lifecycle.resume_session(self.definition, run_id, load_input, on_drift=on_drift)
 
         return self._finish_async(opened) if self.is_async else self._finish(opened())
 
@@ -178,9 +187,7 @@ class Workflow(Generic[P, R]):
                 "the workflow like a function"
             )
         return lifecycle.open_session(
-            self._fn,
-            self.name,
-            self._codec,
+            self.definition,
             describe(self._fn),
             self._run_id,
             (*self._prefix, *args),
@@ -299,11 +306,26 @@ def workflow(fn: staticmethod[P, T], /) -> StaticWorkflow[P, T]: ...
 @overload
 def workflow(fn: Callable[P, T], /) -> Workflow[P, T]: ...
 @overload
-def workflow(*, name: str | None = None) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
-def workflow(fn: Any = None, /, *, name: str | None = None) -> Any:
+def workflow(
+    *,
+    name: str | None = None,
+    max_cost: float | None = None,
+    rollback: Rollback | None = None,
+) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
+def workflow(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    max_cost: float | None = None,
+    rollback: Rollback | None = None,
+) -> Any:
     """Make a function a workflow: each call of it is a run in the journal.
 
     :param name: what the journal calls it; by default its ``__qualname__``.
+    :param max_cost: US dollars that one run may cost, all attempts of all steps and resumes together;
+        before the next attempt it halts as ``budget_exceeded``.
+    :param rollback: ``"on_halt"`` undoes the effects of a run that halts; see docs/effects.md.
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @workflow
@@ -311,12 +333,13 @@ def workflow(fn: Any = None, /, *, name: str | None = None) -> Any:
     >>> triage
     <workflow triage>
     """
+    options: dict[str, Any] = {"name": name, "max_cost": max_cost, "rollback": rollback}
     if fn is None:
-        return lambda given: workflow_of(given, name)
-    return workflow_of(fn, name)
+        return lambda given: workflow_of(given, options)
+    return workflow_of(fn, options)
 
 
-def workflow_of(fn: Any, name: str | None) -> Workflow[Any, Any]:
+def workflow_of(fn: Any, options: dict[str, Any]) -> Workflow[Any, Any]:
     if isinstance(fn, staticmethod):
-        return StaticWorkflow(fn.__func__, name=name)
-    return Workflow(fn, name=name)
+        return StaticWorkflow(fn.__func__, **options)
+    return Workflow(fn, **options)
