@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .clock import Clock, ManualClock
 from .decide import (
@@ -31,6 +31,7 @@ from .policy import Fallback, Policy, Split
 from .policy.adapters import Parts
 
 __all__ = [
+    "Budget",
     "Command",
     "Done",
     "Failure",
@@ -55,6 +56,13 @@ __all__ = [
 R = TypeVar("R")
 
 Classify = Callable[[BaseException], Classification]
+
+
+class Budget(Protocol):
+    """What bounds retries over all calls of a resource."""
+
+    def allows_retry(self, kind: str) -> bool: ...
+    def retried(self, kind: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -231,6 +239,7 @@ def attempts(
     history: History | None = None,
     progress: Progress | None = None,
     cost: Callable[[], float] = lambda: 0.0,
+    budget: Budget | None = None,
 ) -> Loop:
     """The loop itself.
 
@@ -238,6 +247,7 @@ def attempts(
     :param first: the number of the first attempt (a resume after a crash goes on counting).
     :param progress: where the ladder was left.
     :param cost: US dollars that the call has cost so far.
+    :param budget: of its resource; it bounds retries over all calls.
     """
     history = history or History(clock.monotonic())
     state = _State(first)
@@ -251,7 +261,11 @@ def attempts(
                 state.parts = (name, splitter, parts)
     while True:
         if state.parts is not None:
-            return (yield from _in_parts(state, policy, clock, classify, arguments, history, cost))
+            return (
+                yield from _in_parts(
+                    state, policy, clock, classify, arguments, history, cost, budget
+                )
+            )
         timeout = policy.timeout
         if state.fallback is not None and state.fallback.timeout is not None:
             timeout = state.fallback.timeout
@@ -279,7 +293,20 @@ def attempts(
                 return Done(verdict.value, state.attempt, verified=True)
             doubt = verdict.doubt
             now = clock.monotonic()
-        decision = decide(classification, exc, policy, history, now, clock.uniform, doubt, cost())
+        may_retry = budget is None or budget.allows_retry(classification.kind)
+        decision = decide(
+            classification,
+            exc,
+            policy,
+            history,
+            now,
+            clock.uniform,
+            doubt,
+            cost=cost(),
+            may_retry=may_retry,
+        )
+        if isinstance(decision, Retry) and budget is not None:
+            budget.retried(classification.kind)
         state.changed = {}
         if isinstance(decision, Adapt):
             decision, history = _adapt(
@@ -354,6 +381,7 @@ def _in_parts(
     arguments: Callable[[], Mapping[str, Any]],
     history: History,
     cost: Callable[[], float],
+    budget: Budget | None,
 ) -> Loop:
     """Each part of the argument by itself, one after the other; then one result of theirs."""
     assert state.parts is not None
@@ -373,6 +401,7 @@ def _in_parts(
             history=own,
             progress=Progress(changes, state.fallback),
             cost=cost,
+            budget=budget,
         )
         if not isinstance(outcome, Done):
             return outcome

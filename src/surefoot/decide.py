@@ -148,12 +148,14 @@ def decide(
     chance: Chance,
     doubt: Doubt = "none",
     cost: float = 0.0,
+    may_retry: bool = True,
 ) -> Decision:
     """What happens now.
 
     :param history: with this failure already in it (see :meth:`History.after`).
     :param now: seconds of the clock that ``history`` was made with.
     :param cost: US dollars that the call's attempts have cost so far.
+    :param may_retry: whether the retry budget of its resource has room for one more.
     """
     kind = classification.kind
     if kind in PASSING:
@@ -182,7 +184,9 @@ def decide(
     if retry is not None:
         verdict = _retry(retry, classification, policy, history, now, left, chance)
         if isinstance(verdict, Retry):
-            return verdict
+            if may_retry:
+                return verdict
+            verdict = "the retry budget of its resource is used up"
         reasons.append(verdict)
     else:
         reasons.append(f"{kind} is not retried")

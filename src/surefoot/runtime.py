@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.spec import StepSpec
     from .journal import Journal
+    from .resources import Resource, Resources
 
 __all__ = ["Runtime", "classify", "scrub"]
 
 Listener = Callable[[Event], None]
 
 KEY_BYTES = 32
+HEAR_EVERY = 0.5
+"""Seconds between looks at what other processes have told."""
 
 
 class Runtime:
@@ -80,6 +83,8 @@ class Runtime:
         self._catalog: Catalog | None = None
         self._listeners: list[Listener] = list(listeners or ())
         self._warned: set[str] = set()
+        self._resources: Resources | None = None
+        self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
         self.stopping = False
 
@@ -156,6 +161,46 @@ class Runtime:
             after_inference=after_inference and stage in (None, "postprocessing"),
             now=self.clock.now(),
         )
+
+    @property
+    def resources(self) -> Resources:
+        """What its steps depend on, with their shared health.
+
+        :raises ConfigError: a table ``[resources.<name>]`` is wrong.
+        """
+        if self._resources is None:
+            from .resources import Resources
+            from .resources.options import resource_options
+
+            made = {}
+            tables = self.config.resources
+            if not isinstance(tables, Mapping):
+                raise ConfigError(f"{self.config.source}: resources must be tables by name")
+            for name, table in tables.items():
+                try:
+                    made[name] = resource_options(table)
+                except ValueError as exc:
+                    raise ConfigError(
+                        f"{self.config.source}: [resources.{name}] must be {exc}"
+                    ) from exc
+            self._resources = Resources(made)
+        return self._resources
+
+    def resource(self, name: str) -> Resource:
+        """One of them."""
+        return self.resources.get(name)
+
+    def hear(self) -> None:
+        """Read what other processes have found out about resources, twice a second at most."""
+        now = self.clock.monotonic()
+        if now - self._heard < HEAR_EVERY:
+            return
+        self._heard = now
+        from .journal.shared import shared_states
+
+        wall = self.clock.now()
+        for state in shared_states(self.journal.store):
+            self.resource(state.name).hear(state.gate_until, state.open_until, wall)
 
     @property
     def listening(self) -> bool:

@@ -40,6 +40,7 @@ from .commands import Command, Commit, Finish, Invoke, Sleep
 from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, failure_row, note_for_people, tag
+from .protect import Guard
 from .state import RunState, Scope
 
 __all__ = ["flow"]
@@ -100,9 +101,11 @@ def _attempts(call: Call, key: str | None) -> Flow:
     since = run.clock.now() if key is not None else 0.0
     reply: Any = None
     policy = call.policy
+    guard = Guard(call, run.services.resource(spec.resource)) if spec.resource else None
     if call.history is None and call.progress is None and policy.deadline is None:
         # nearly every call ends with its first attempt: the ladder is only fetched for the others
-        reply = yield _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        first = _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        reply = (yield first) if guard is None else (yield from guard.invoke(first))
         if type(reply) is Returned:
             reply = checked(spec, reply, call)
         if type(reply) is Returned:
@@ -110,7 +113,12 @@ def _attempts(call: Call, key: str | None) -> Flow:
         _stop_if_lost(run)
 
     def classify(exc: BaseException) -> Any:
-        return run.services.classify(exc, spec, run.after_inference)
+        judged = run.services.classify(exc, spec, run.after_inference)
+        if guarded is not None:
+            guarded.failed(judged)
+        return judged
+
+    guarded = guard
 
     loop = attempts(
         policy,
@@ -121,6 +129,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
         history=call.history,
         progress=call.progress,
         cost=lambda: call.spent,
+        budget=guard.resource if guard is not None else None,
     )
     outcome: Outcome
     if reply is not None:
@@ -147,7 +156,11 @@ def _attempts(call: Call, key: str | None) -> Flow:
             # each attempt asks for its key anew
             state = EffectState(key, call) if key is not None else None
             since = run.clock.now()
-            reply = yield _invoke(call, command, state)
+            # a function to fall back on does not depend on what this step depends on
+            elsewhere = command.fallback is not None and command.fallback.form == "function"
+            guarded = None if elsewhere else guard
+            invoke = _invoke(call, command, state)
+            reply = (yield invoke) if guarded is None else (yield from guarded.invoke(invoke))
             _stop_if_lost(run)
             if type(reply) is Returned:
                 reply = checked(spec, reply, call)
@@ -159,7 +172,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
             yield Sleep(command.seconds)
         else:
             reply = yield from _verify(call, command.failure, state, since)
-    return (yield from _end(call, outcome))
+    return (yield from _end(call, outcome, guard))
 
 
 def _stop_if_lost(run: RunState) -> None:
@@ -260,13 +273,15 @@ def _tell(call: Call, note: Note) -> None:
 # -- ends -----------------------------------------------------------------------------------------
 
 
-def _end(call: Call, outcome: Outcome) -> Flow:
+def _end(call: Call, outcome: Outcome, guard: Guard | None) -> Flow:
     if isinstance(outcome, Done):
         note = VERIFIED if outcome.verified else None
         return (
             yield from _complete(call, outcome.value, outcome.attempts, outcome.degraded, note=note)
         )
     if isinstance(outcome, Passed):
+        if guard is not None:
+            guard.passed()
         if call.key is not None:
             # stopped in the middle: whether it happened is for the resume to find out
             call.run.journal.group.lazily(release(call, "in_doubt", lenient=True))

@@ -14,6 +14,7 @@ from ..events import Event
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
 from ..model import Classification
+from ..resources import Resource
 from ..store.base import Op
 from .spec import StepSpec
 
@@ -39,6 +40,8 @@ class Services(Protocol):
     def emit(self, event: Event) -> None: ...
     def scrub_text(self, text: str) -> str: ...
     def pickle_key(self) -> bytes: ...
+    def resource(self, name: str) -> Resource: ...
+    def hear(self) -> None: ...
 
 
 class Scope:

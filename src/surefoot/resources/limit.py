@@ -1,0 +1,107 @@
+"""How many attempts may run at once, and how fast they may begin: learnt from what the server says.
+
+Two numbers. The *limit* bounds how many run at once: it begins small, doubles while all goes well up
+to :data:`SLOW_START`, then grows by a tenth; a refusal halves it (additive increase, multiplicative
+decrease, as TCP does). The *pace* bounds how many begin in a second: there is none until the server
+refuses for the first time. Then it is what the server has let through since it was last quiet, over
+the time until it will take more; from there it grows slowly, and a further refusal measures anew.
+
+A limit alone does not do: at a quota of 20 a second and an answer within 50 ms, one at a time is
+already too many in the one second and too few in the next.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AdaptiveLimit"]
+
+FIRST = 8.0
+SLOW_START = 16.0
+SHRINK = 0.5
+BELOW = 0.93
+"""The pace is a little below what was measured, so that it does not touch the quota again."""
+GROWTH = 0.02
+"""A second without a refusal raises the pace by this share, from :data:`QUIET` seconds on."""
+QUIET = 2.0
+FORGOTTEN = 300.0
+"""Seconds without a refusal after which there is no pace any more."""
+SHORTEST = 1.0
+"""Seconds: quotas of less than a second are not known."""
+
+
+class AdaptiveLimit:
+    """Not safe for threads by itself. Times are seconds of one clock.
+
+    :param most: never more than so many at once; None: no bound but what is learnt.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self.limit = FIRST if most is None else min(FIRST, float(most))
+        self.running = 0
+        self.rate: float | None = None
+        self._most = float(most) if most is not None else float("inf")
+        self._since: float | None = None
+        self._begun = 0
+        self._refusals = 0
+        self._let_through = 0
+        self._lasted = SHORTEST
+        self._before: float | None = None
+        self._next = 0.0
+        self._refused_at = 0.0
+        self._raised_at = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next attempt may begin at the present pace."""
+        self._age(now)
+        return 0.0 if self.rate is None else max(0.0, self._next - now)
+
+    def begin(self, now: float) -> None:
+        if self._since is None:
+            self._since = now
+        self.running += 1
+        self._begun += 1
+        if self.rate is not None:
+            self._next = max(now, self._next) + 1.0 / self.rate
+
+    def end(self) -> None:
+        self.running = max(0, self.running - 1)
+
+    def succeeded(self) -> None:
+        if self.limit < self._most:
+            grown = 1.0 if self.limit < SLOW_START else 0.1
+            self.limit = min(self._most, self.limit + grown)
+
+    def refused(self, now: float, asked: float | None) -> None:
+        """The server said that it was too much; ``asked`` seconds are to pass."""
+        until = now + (asked or 0.0)
+        if now < self._refused_at:
+            # one of those that were on their way when it refused: it was not let through either
+            self._refusals += 1
+            self._measure()
+            return
+        self.limit = max(1.0, self.limit * SHRINK)
+        since = self._since if self._since is not None else now
+        self._before = self.rate
+        self._let_through, self._lasted = self._begun, max(SHORTEST, until - since)
+        self._refusals, self._begun = 1, 0
+        self._since = self._refused_at = until
+        self._raised_at = until + QUIET
+        self._next = max(self._next, until)
+        self._measure()
+
+    def _measure(self) -> None:
+        """What it let through since it was last quiet, a second."""
+        passed = max(1, self._let_through - self._refusals)
+        measured = passed / self._lasted * BELOW
+        before = self._before
+        if before is not None:
+            measured = min(before * BELOW, max(measured, before / 2))
+        self.rate = measured
+
+    def _age(self, now: float) -> None:
+        if self.rate is None or now <= self._raised_at:
+            return
+        if now - self._refused_at > FORGOTTEN:
+            self.rate = None
+            return
+        self.rate *= 1.0 + GROWTH * min(60.0, now - self._raised_at)
+        self._raised_at = now
