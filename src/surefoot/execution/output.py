@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..classify.truncation import is_truncated
 from ..codec.convert import convert
 from ..errors import DefinitionError, InputError, UnexpectedOutput
 
@@ -64,6 +63,8 @@ class OutputCheck:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as exc:
+            from ..classify.truncation import is_truncated  # the catalog: only a failure needs it
+
             cut = is_truncated(exc, _Text(str(exc)))
             raise UnexpectedOutput(
                 f"{self._where}: output: expected JSON"
