@@ -44,6 +44,16 @@ PASSING = frozenset({"cancelled", "control_flow"})
 UNREACHED = frozenset({"bug", "cancelled", "control_flow"})
 """Kinds that ``on(Exception)`` never reaches."""
 
+SPLITTING = frozenset(
+    (
+        *("gpu_out_of_memory", "host_out_of_memory", "payload_too_large"),
+        *("context_length_exceeded", "output_truncated", "content_filtered", "malformed_output"),
+        *("unexpected_output", "numerical_error", "missing_value", "schema_mismatch"),
+        *("invalid_value", "corrupt_file", "encoding_error", "parse_error", "empty_data"),
+    )
+)
+"""Kinds of a batch that fewer items may not have: what is too large, and what one item is to blame for."""
+
 CRITICAL_RULE = "surefoot.critical"
 """The rule of WorkflowCriticalError: nothing overrides it."""
 
@@ -210,6 +220,8 @@ def decide(
     if chosen.fallbacks:
         reasons.append("no fallback is left")
 
+    if policy.in_batch and kind in SPLITTING:
+        return Halt("; ".join([*reasons, "its items are tried in two halves"]), kind="split")
     if chosen.skip is not None:
         if policy.in_map:
             return Skip(chosen.skip.default, "; ".join(reasons))

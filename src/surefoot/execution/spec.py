@@ -10,7 +10,6 @@ from ..fingerprint.arguments import ArgumentDigester
 from ..fingerprint.source import source_digest
 from ..model import Stage
 from ..policy import Policy
-from .output import OutputCheck
 
 __all__ = ["EffectOptions", "Happened", "NotHappened", "StepSpec"]
 
@@ -96,7 +95,7 @@ class StepSpec:
         digester: ArgumentDigester,
         codec: Codec,
         effect: EffectOptions | None,
-        check: OutputCheck | None = None,
+        check: Callable[[Any], Any] | None = None,
         cost: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name

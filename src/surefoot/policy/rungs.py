@@ -267,6 +267,8 @@ class Policy:
     once: bool = False
     """An outer step owns the retries."""
     in_map: bool = False
+    in_batch: bool = False
+    """It works on several items at once, which can be tried in two halves."""
     quarantine: bool = False
     """In a map: what runs out of rungs is set aside where the catalog allows it."""
     max_cost: float | None = None

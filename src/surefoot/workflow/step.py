@@ -86,6 +86,26 @@ class Step(Generic[P, R]):
     # -- maps ---------------------------------------------------------------------------------
 
     @overload
+    def map(  # type: ignore[misc]
+        self: Callable[[list[T]], Coroutine[Any, Any, Sequence[S]]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Coroutine[Any, Any, Batch[T, S]]: ...
+    @overload
+    def map(  # type: ignore[misc]
+        self: Callable[[list[T]], Sequence[S]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Batch[T, S]: ...
+    @overload
     def map(  # type: ignore[misc, overload-overlap]
         self: Callable[[T], Coroutine[Any, Any, S]],
         items: Iterable[T],
@@ -113,6 +133,7 @@ class Step(Generic[P, R]):
         item_id: ItemId | None = None,
         on_failure: OnFailure = "quarantine",
         max_failure_ratio: float = 0.5,
+        batch: int | None = None,
     ) -> Any:
         """Use the step once for each item, with at most ``workers`` at the same time.
 
@@ -121,6 +142,9 @@ class Step(Generic[P, R]):
 
         :param item_id: gives an item's identity, where its contents may change between resumes.
         :param max_failure_ratio: from 20 items on, a larger share of failures halts the map.
+        :param batch: so many items are given to the step at once, as a list, for which it returns a
+            list with one result each. What is too large for the GPU, or has an item that cannot be
+            done, is tried in two halves, down to single items.
         :returns: a :class:`Batch`; for an async step, a coroutine of it.
         :raises MapHalted: too many items failed.
 
@@ -130,7 +154,7 @@ class Step(Generic[P, R]):
         >>> double.map([1, 2, 3]).results
         [2, 4, 6]
         """
-        return self._map(items, False, {}, workers, item_id, on_failure, max_failure_ratio)
+        return self._map(items, False, {}, workers, item_id, on_failure, max_failure_ratio, batch)
 
     @overload
     def starmap(  # type: ignore[misc, overload-overlap]
@@ -188,6 +212,7 @@ class Step(Generic[P, R]):
         item_id: ItemId | None,
         on_failure: OnFailure,
         max_failure_ratio: float,
+        batch: int | None = None,
     ) -> Any:
         run = map_async if self._is_async else map_sync
         return run(
@@ -200,6 +225,7 @@ class Step(Generic[P, R]):
             item_id=item_id,
             on_failure=on_failure,
             max_failure_ratio=max_failure_ratio,
+            batch=batch,
         )
 
     # -- variants -----------------------------------------------------------------------------
@@ -264,6 +290,26 @@ class Bound(Generic[R]):
         return Bound(self._step, {**self._constants, **constants})
 
     @overload
+    def map(
+        self: Bound[Coroutine[Any, Any, Sequence[S]]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Coroutine[Any, Any, Batch[T, S]]: ...
+    @overload
+    def map(
+        self: Bound[Sequence[S]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Batch[T, S]: ...
+    @overload
     def map(  # type: ignore[overload-overlap]
         self: Bound[Coroutine[Any, Any, S]],
         items: Iterable[T],
@@ -291,10 +337,11 @@ class Bound(Generic[R]):
         item_id: ItemId | None = None,
         on_failure: OnFailure = "quarantine",
         max_failure_ratio: float = 0.5,
+        batch: int | None = None,
     ) -> Any:
         """See :meth:`Step.map`."""
         return self._step._map(
-            items, False, self._constants, workers, item_id, on_failure, max_failure_ratio
+            items, False, self._constants, workers, item_id, on_failure, max_failure_ratio, batch
         )
 
     @overload
