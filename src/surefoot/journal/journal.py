@@ -81,9 +81,12 @@ class Journal(Reading):
             return record, None
         return record, self._hold(record)
 
-    def take(self, run_id: str) -> tuple[RunRecord, Lease | None]:
-        """Take hold of a run in order to resume it.
+    def take(
+        self, run_id: str, *, to_roll_back: bool = False, again: bool = False
+    ) -> tuple[RunRecord, Lease | None]:
+        """Take hold of a run in order to resume it, or to roll it back.
 
+        :param again: a completed run too: its dead letters were replayed.
         :returns: the record as it was before, and the lease; None where the run is over.
         :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
         """
@@ -94,6 +97,8 @@ class Journal(Reading):
                 self.clock.now(),
                 self.lease_seconds,
                 self.held_here,
+                to_roll_back=to_roll_back,
+                again=again,
             )
         )
         if isinstance(taken, str):
@@ -104,7 +109,9 @@ class Journal(Reading):
         if taken is None:
             raise self.unknown(run_id)
         before: RunRecord = taken
-        if before.status in ("completed", "rolled_back"):
+        if before.status == "rolled_back" and not to_roll_back:
+            return before, None
+        if before.status == "completed" and not (to_roll_back or again):
             return before, None
         return before, self._hold(self.run(run_id))
 

@@ -71,13 +71,22 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
 
 
 def take(
-    run_id: str, owner: Owner, now: float, lease: float, held_here: Callable[[int], bool]
+    run_id: str,
+    owner: Owner,
+    now: float,
+    lease: float,
+    held_here: Callable[[int], bool],
+    *,
+    to_roll_back: bool = False,
+    again: bool = False,
 ) -> Op:
     """Take a run over. Answers the record as it was, None if there is none, or who holds it.
 
     A run that completed or was rolled back stays as it is; its record says so.
 
     :param held_here: whether this very process holds a run.
+    :param to_roll_back: any run may be, and is ``rolling_back`` from then on.
+    :param again: a completed run is gone through once more: its dead letters were replayed.
     """
 
     def write(tx: Tx) -> RunRecord | str | None:
@@ -85,7 +94,9 @@ def take(
         if row is None:
             return None
         before = RunRecord(*row)
-        if before.status in ("completed", "rolled_back"):
+        if before.status == "rolled_back" and not to_roll_back:
+            return before
+        if before.status == "completed" and not (to_roll_back or again):
             return before
         crashed = before.status in ("running", "rolling_back")
         if crashed and before.owner is not None:
@@ -104,7 +115,7 @@ def take(
             "owner = ?, lease_until = ?, takeovers = ?, takeover_mark = ?, resumes = resumes + 1, "
             "cancel_requested = 0 WHERE pk = ?",
             (
-                "rolling_back" if before.status == "rolling_back" else "running",
+                "rolling_back" if to_roll_back or before.status == "rolling_back" else "running",
                 now,
                 owner.dump(),
                 now + lease,

@@ -27,6 +27,7 @@ from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
 from ..journal.runs import MAX_TAKEOVERS, Ending
+from ..journal.undo import begin_rollback
 from ..journal.writes import forget
 from ..runtime import Runtime
 from .definition import Definition
@@ -35,6 +36,8 @@ from .run import Run, read_run
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
 PASSING = ("cancelled", "control_flow")
+NOT_ROLLED_BACK = ("in_doubt", "resume_drift")
+"""Kinds of halts that never start a rollback: a person must look first."""
 
 
 def new_run_id(now: float) -> str:
@@ -77,6 +80,8 @@ class Session:
         self.kwargs = kwargs
         self.value: Any = None
         self.exception: BaseException | None = None
+        self.rolling_back = False
+        self.error: dict[str, Any] | None = None
         self._on_drift: OnDrift = on_drift
         self._lease = lease
         journal = runtime.journal
@@ -179,8 +184,44 @@ class Session:
             "rule": classification.rule,
             "calls": list(ended),
         }
+        if self.definition.rollback is not None and classification.kind not in NOT_ROLLED_BACK:
+            # from here on it is rolled back, by whatever process goes on with it
+            journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            self.error, self.rolling_back = error, True
+            return False
         self._stop("halted", exc, error, ended)
         return False
+
+    # -- rollback -----------------------------------------------------------------------------
+
+    def specs(self) -> dict[str, StepSpec]:
+        """The steps that the workflow's code names, and those that this process has seen."""
+        from .finding import specs_of
+
+        return {**specs_of(self.definition.fn), **self.state.specs}
+
+    def for_rollback(self) -> RunState:
+        """The run as a rollback works on it: nothing that was recorded stands in its way."""
+        specs, max_cost = self.specs(), self.state.max_cost
+        calls = self.runtime.journal.calls(self._lease.run_pk)
+        # an undo that failed before is tried again; its failure is not replayed
+        again = [one for one in calls if one.scope != "rollback" or one.status != "failed"]
+        self.state = self._fresh(Recorded(again))
+        self.state.specs.update(specs)
+        if max_cost is not None:
+            self.state.max_cost = None  # undoing is never too expensive
+        return self.state
+
+    def rolled_back(self) -> None:
+        """All undos are settled, one way or another."""
+        error = json.dumps(self.error) if self.error is not None else self.record.error
+        ending = Ending("rolled_back", degraded=self.state.degraded, error=error)
+        self._end(ending, self.exception)
+
+    def rollback_failed(self, exc: BaseException) -> None:
+        """It could not go on: the run stays ``rolling_back``, for whoever goes on with it."""
+        self.exception = exc
+        self.runtime.journal.let_go(self._lease)
 
     def _cannot_write(self, exc: BaseException) -> bool:
         """Whether nothing more can be written of this run by this process."""
@@ -317,6 +358,33 @@ def open_session(
         owned.__exit__(None, None, None)
         raise
     return resume_session(definition, chosen, load, runtime=runtime, owned=owned, on_drift="stop")
+
+
+def rollback_session(
+    definition: Definition,
+    run_id: str,
+    load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
+) -> Session:
+    """Take a run in order to undo its effects.
+
+    :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+    """
+    runtime, owned = open_runtime(create=False)
+    try:
+        journal = runtime.journal
+        record = journal.run(run_id)
+        if record.workflow != definition.name:
+            raise UsageError(
+                f"run {run_id} is a run of workflow {record.workflow}, not of {definition.name}; "
+                f"roll it back with: surefoot rollback {run_id}"
+            )
+        _, lease = journal.take(run_id, to_roll_back=True)
+        assert lease is not None
+        taken = journal.run(run_id)
+        return Session(runtime, owned, definition, lease, taken, (), {}, resumed=True)
+    except BaseException:
+        owned.__exit__(None, None, None)
+        raise
 
 
 def _read_and_close(

@@ -204,6 +204,8 @@ class Workflow(Generic[P, R]):
             except BaseException as exc:
                 if session.ended_with(exc):
                     continue
+                if session.rolling_back:
+                    self._roll_back(session)
                 if raising:
                     raise
                 return None
@@ -226,10 +228,65 @@ class Workflow(Generic[P, R]):
             except BaseException as exc:
                 if session.ended_with(exc):
                     continue
+                if session.rolling_back:
+                    await self._roll_back_async(session)
                 if raising:
                     raise
                 return None
             return self._completed(session, value, raising)
+
+    # -- rollback -----------------------------------------------------------------------------
+
+    @overload
+    def rollback(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]], run_id: str
+    ) -> Coroutine[Any, Any, Run[T]]: ...
+    @overload
+    def rollback(self: Workflow[P, T], run_id: str) -> Run[T]: ...
+    def rollback(self, run_id: str) -> Any:
+        """Undo the effects of a run that have a ``compensate``, the last one first; awaited for an
+        async workflow. One that fails is set aside as a dead letter, and the others go on.
+
+        :returns: the run, ``rolled_back``; its ``undone`` tells what became of each effect.
+        :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        """
+        session = lifecycle.rollback_session(self.definition, run_id, load_input)
+        if self.is_async:
+            return self._finish_rollback_async(session)
+        try:
+            self._roll_back(session)
+            return _told(session)
+        finally:
+            session.close()
+
+    async def _finish_rollback_async(self, session: lifecycle.Session) -> Run[Any]:
+        try:
+            await self._roll_back_async(session)
+            return _told(session)
+        finally:
+            session.close()
+
+    def _roll_back(self, session: lifecycle.Session) -> None:
+        from ..compensation import rollback_sync
+
+        try:
+            run = session.for_rollback()
+            rollback_sync(run, run.specs)
+            session.rolled_back()
+        except BaseException as exc:
+            session.rollback_failed(exc)
+            raise
+
+    async def _roll_back_async(self, session: lifecycle.Session) -> None:
+        from ..compensation import rollback_async
+
+        try:
+            run = session.for_rollback()
+            await rollback_async(run, run.specs)
+            session.rolled_back()
+        except BaseException as exc:
+            session.rollback_failed(exc)
+            raise
 
     def _finish(self, session: lifecycle.Session | Run[Any]) -> Run[Any]:
         if isinstance(session, Run):
