@@ -23,6 +23,7 @@ __all__ = [
     "calls_that_ended",
     "decision_name",
     "failure_row",
+    "halted_as",
     "judged",
     "note_for_people",
     "tag",
@@ -31,18 +32,27 @@ __all__ = [
 
 TAG = "__surefoot_calls__"
 JUDGED = "__surefoot_judged__"
+HALTED = "__surefoot_halted__"
 SAID = "__surefoot_said__"
 STACK_FRAMES = 40
 
 
-def tag(exc: BaseException, call_id: str, judged: Classification | None = None) -> None:
+def tag(
+    exc: BaseException,
+    call_id: str,
+    judged: Classification | None = None,
+    halted_as: str | None = None,
+) -> None:
     """Remember on an exception which call it came from: that decides what a resume runs again.
 
     What the innermost call judged it to be stays: there the stage was known.
+
+    :param halted_as: why it was given up, where that is not what it failed with.
     """
     try:
         exc.__dict__.setdefault(TAG, []).append(call_id)
         exc.__dict__.setdefault(JUDGED, judged)
+        exc.__dict__.setdefault(HALTED, halted_as)
     except Exception:  # an exception without a __dict__: it is then not found on its way out
         return
 
@@ -55,6 +65,12 @@ def judged(exc: BaseException) -> Classification | None:
     """What the step that failed judged the exception to be; None if it is no step's."""
     found = getattr(exc, "__dict__", {}).get(JUDGED)
     return found if isinstance(found, Classification) else None
+
+
+def halted_as(exc: BaseException) -> str | None:
+    """Why the step that failed was given up, e.g. ``in_doubt``; None: because of the failure itself."""
+    found = getattr(exc, "__dict__", {}).get(HALTED)
+    return found if isinstance(found, str) else None
 
 
 def calls_that_ended(exc: BaseException) -> tuple[str, ...]:

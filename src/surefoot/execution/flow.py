@@ -429,7 +429,7 @@ def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, Raised]:
     )
     run.journal.started(call.call_id)
     yield Commit(end(run.lease, call.new, how))
-    tag(exc, call.call_id, failed.classification)
+    tag(exc, call.call_id, failed.classification, outcome.decision.kind)
     run.services.emit(
         CallHalted(call.where(failed.attempt), failed.classification, outcome.decision.reason, exc)
     )

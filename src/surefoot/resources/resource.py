@@ -116,9 +116,10 @@ class Resource:
     def leave(self, slot: Slot) -> None:
         """The attempt is over, however it ended."""
         with self._lock:
-            if slot.taken:
-                slot.taken = False
-                self._limit.end()
+            if not slot.taken:
+                return
+            slot.taken = False
+            self._limit.end()
             woken = [self._waiting.popleft() for _ in range(min(self._free(), len(self._waiting)))]
         for done in woken:
             done.set_result(None)

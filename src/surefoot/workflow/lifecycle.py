@@ -22,7 +22,7 @@ from ..errors import (
     UsageError,
 )
 from ..events import RunEnded, RunStarted
-from ..execution.failures import calls_that_ended, judged, text_of
+from ..execution.failures import calls_that_ended, halted_as, judged, text_of
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
@@ -36,7 +36,7 @@ from .run import Run, read_run
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
 PASSING = ("cancelled", "control_flow")
-NOT_ROLLED_BACK = ("in_doubt", "resume_drift")
+NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 """Kinds of halts that never start a rollback: a person must look first."""
 
 
@@ -184,7 +184,8 @@ class Session:
             "rule": classification.rule,
             "calls": list(ended),
         }
-        if self.definition.rollback is not None and classification.kind not in NOT_ROLLED_BACK:
+        kinds = (classification.kind, halted_as(exc))
+        if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
             journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
             self.error, self.rolling_back = error, True
