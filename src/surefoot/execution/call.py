@@ -444,7 +444,7 @@ def _raise_again(call: Call, found: CallRecord) -> None:
     if recorded is None:
         return
     exc = restore_exception(json.loads(recorded))
-    tag(exc, found.call_id)
+    tag(exc, found.call_id, None, found.note)
     with call.run.lock:
         call.run.replayed_failures.add(found.call_id)
     raise exc

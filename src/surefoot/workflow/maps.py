@@ -12,11 +12,10 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from ..context import Frame, frame
-from ..decide import SPLITTING
 from ..errors import DefinitionError, MapHalted, UnexpectedOutput
 from ..events import ItemEnded, MapEnded, MapStarted, Where
 from ..execution.call import SetAside
-from ..execution.failures import judged
+from ..execution.failures import halted_as
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
 from ..journal.group_commit import Ticket
@@ -258,8 +257,7 @@ class MapRun:
     def failed_with(self, unit: Unit, exc: BaseException) -> None:
         """Several at once are tried in two halves, where that can help; else the map halts."""
         index = unit.start
-        found = judged(exc) if unit.end - index > 1 else None
-        if found is not None and found.kind in SPLITTING:
+        if unit.end - index > 1 and halted_as(exc) == "split":
             middle = (index + unit.end + 1) // 2
             with self._lock:
                 self._units.extendleft((Unit(middle, unit.end), Unit(index, middle)))
