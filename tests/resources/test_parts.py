@@ -88,15 +88,15 @@ def test_a_budget_of_nothing_has_no_bound() -> None:
 # -- limit ----------------------------------------------------------------------------------------
 
 
-def test_the_limit_doubles_then_grows_slowly_and_a_refusal_halves_it() -> None:
+def test_the_limit_grows_quickly_then_slowly_and_a_refusal_halves_it() -> None:
     limit = AdaptiveLimit(None)
-    for _ in range(8):
+    for _ in range(4 * 28):
         limit.succeeded()
-    assert limit.limit == 16.0
+    assert limit.limit == 32.0
     limit.succeeded()
-    assert limit.limit == pytest.approx(16.1)
+    assert limit.limit == pytest.approx(32.1)
     limit.refused(0.0, None)
-    assert limit.limit == pytest.approx(8.05)
+    assert limit.limit == pytest.approx(16.05)
     few = AdaptiveLimit(2)
     few.succeeded()
     assert few.limit == 2.0
