@@ -132,9 +132,10 @@ def _settled(
     arguments = _arguments(deed)
     if arguments is None:
         return None, "nobody knows whether it happened: its arguments were not kept"
+    args, kwargs = spec.digester.unbind(arguments)
     answer, error = yield _part(
         f"{deed.effect}.verify",
-        lambda: verify(**arguments),
+        lambda: verify(*args, **kwargs),
         spec,
         EffectState(deed.key, None),
         None,
