@@ -94,10 +94,9 @@ def summary(
     lines += [
         "",
         f"{len(documents)} documents: {len(told.invoices)} invoices, {told.set_aside} set aside.",
-        f"{len(served)} requests: {sum(answered.values())} answered, {refused} refused or spoiled, "
-        f"{duplicates} answered twice.",
-        f"While the server was down: {lost} attempts met no server, {held} were held back by the "
-        "circuit.",
+        f"{len(served)} requests: {sum(answered.values())} answered, {refused} refused or spoiled,",
+        f"  {duplicates} answered twice.",
+        f"While the server was down: {lost} attempts met none, {held} were held back by the circuit.",
         f"Cost, failed attempts included: ${told.cost:.6f}.",
     ]
     found = list(problems(documents, served, told))

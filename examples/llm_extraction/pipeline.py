@@ -7,7 +7,7 @@ catalog; ``recover=`` says where this pipeline knows better.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, cast
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from surefoot import grow, last_error, on, spend, step, truncate, workflow
 
 USD_PER_TOKEN = {"mini": 0.15e-6, "large": 2.5e-6}
-TASK = "Read the invoice and answer with JSON: number, vendor, currency, total, items (what, price)."
+TASK = (
+    "Read the invoice and answer with JSON: number, vendor, currency, total, items (what, price)."
+)
 
 
 class Item(BaseModel):
@@ -69,7 +71,9 @@ def adds_up(invoice: Invoice) -> str | None:
         on("content_filtered").skip(),
     ],
 )
-def extract(text: str, *, model: str = "mini", limit: int = 80, feedback: str | None = None) -> Any:
+def extract(
+    text: str, *, model: str = "mini", limit: int = 80, feedback: str | None = None
+) -> Invoice:
     messages: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": TASK},
         {"role": "user", "content": text},
@@ -89,7 +93,8 @@ def extract(text: str, *, model: str = "mini", limit: int = 80, feedback: str | 
         raise openai.LengthFinishReasonError(completion=completion)
     if choice.finish_reason == "content_filter":
         raise openai.ContentFilterFinishReasonError()
-    return choice.message.content
+    # a text; returns= makes an Invoice of it, or a failure of the model
+    return cast(Invoice, choice.message.content)
 
 
 @workflow

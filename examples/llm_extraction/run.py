@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     # as a file or as a module: what is imported is this repository's
@@ -65,7 +66,7 @@ def server_that_dies(record: Path) -> Iterator[str]:
             watcher.join()
 
 
-def extract(work: Path) -> tuple[Run[list[object]], Path]:
+def extract(work: Path) -> tuple[Run[Any], Path]:
     """The run, and the server's record."""
     record = work / "served.jsonl"
     with server_that_dies(record) as url:
@@ -74,7 +75,7 @@ def extract(work: Path) -> tuple[Run[list[object]], Path]:
         from examples.llm_extraction.pipeline import extract_all
 
         with Runtime(journal=work / "journal.db", config=Config(resources=RESOURCES)):
-            run: Run[list[object]] = extract_all.start([one.text for one in DOCUMENTS])
+            run: Run[Any] = extract_all.start([one.text for one in DOCUMENTS])
             run.document()  # read while its journal is at hand
     return run, record
 
@@ -86,7 +87,7 @@ class OneLine(logging.Formatter):
         return record.getMessage()
 
 
-def told_by(run: Run[list[object]]) -> Told:
+def told_by(run: Run[Any]) -> Told:
     document = run.document()
     items = [one for one in document["steps"] if one["form"] == "step"]
     return Told(

@@ -123,7 +123,9 @@ def reply_to(asked: dict[str, Any], number: int) -> Reply:
         said = "The engine is currently overloaded, please try again later"
         return error("overloaded", 503, said, type="server_error")
     if trouble == "filtered_prompt":
-        said = "The response was filtered due to the prompt triggering the content management policy."
+        said = (
+            "The response was filtered due to the prompt triggering the content management policy."
+        )
         return error("content_filtered", 400, said, param="prompt", code="content_filter")
     if trouble == "filtered_answer":
         return completion("content_filtered", model, '{"number": "', used, "content_filter")

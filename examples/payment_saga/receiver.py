@@ -58,9 +58,7 @@ class Books:
         """Do it, unless this key was applied; gives the receipt."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
-            found = self._db.execute(
-                "SELECT number FROM applied WHERE key = ?", (key,)
-            ).fetchone()
+            found = self._db.execute("SELECT number FROM applied WHERE key = ?", (key,)).fetchone()
             if found is None:
                 insert = "INSERT INTO applied (business, key) VALUES (?, ?)"
                 found = (self._db.execute(insert, (business, key)).lastrowid,)

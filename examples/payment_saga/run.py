@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -48,9 +49,7 @@ class Shop:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "examples.payment_saga.shop", *arguments]
-        return subprocess.Popen(
-            command, cwd=ROOT, env=self._env, text=True, stdout=subprocess.PIPE
-        )
+        return subprocess.Popen(command, cwd=ROOT, env=self._env, text=True, stdout=subprocess.PIPE)
 
     def place(self, order: Order) -> subprocess.Popen[str]:
         path = self._work / f"{order.id}.json"
@@ -95,9 +94,11 @@ def story(work: Path) -> bool:
         print(f"order {SHIPPED.id}: {told['status']} (the answer to its charge was lost)")
 
         dying = shop.place(REFUSED)
-        wait_until("the second release", lambda: held(receiver))
-        dying.send_signal(signal.SIGKILL)
-        dying.communicate()
+        try:
+            wait_until("the second release", lambda: held(receiver))
+        finally:
+            dying.send_signal(signal.SIGKILL)
+            dying.communicate()
         before = len(read_books(books)["applied"])
         print(f"order {REFUSED.id}: cannot be shipped; it is undone …")
         print(f"  … and SIGKILL ends process {dying.pid} in the middle (exit {dying.returncode})")
@@ -117,7 +118,13 @@ def summary(books: dict[str, Any]) -> bool:
     print("\ncounted at the receiver, in the order in which it was done:")
     for business in dict.fromkeys([*books["applied"], *wanted]):
         print(f"  {books['applied'].count(business)} ×  {business}")
-    print(f"  {len(books['asked'])} requests, {len(books['applied'])} deeds")
+    asked = Counter(status for _, status in books["asked"])
+    refused = asked["422"] + asked["503"]
+    again = len(books["asked"]) - refused - len(books["applied"])
+    print(
+        f"  {len(books['asked'])} requests: {len(books['applied'])} deeds, {refused} refused, "
+        f"{again} asked again under its key and not done again"
+    )
     found = list(problems(SHIPPED, REFUSED, books))
     for problem in found:
         print(f"WRONG: {problem}")
