@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from surefoot.catalog.examples import build
 
-__all__ = ["Counts", "Device", "out_of_memory"]
+__all__ = ["HAS_TORCH", "Counts", "Device", "out_of_memory", "value_of"]
+
+HAS_TORCH = find_spec("torch") is not None
 
 
 def out_of_memory(needed: float, total: float) -> BaseException:
@@ -27,13 +30,13 @@ def out_of_memory(needed: float, total: float) -> BaseException:
         f"CUDA out of memory. Tried to allocate {needed:.2f} GiB. GPU 0 has a total capacity of "
         f"{total:.2f} GiB of which {total:.2f} GiB is free."
     )
-    try:
+    if HAS_TORCH:
         import torch
-    except ImportError:
-        bases = ["builtins.RuntimeError"]
-        return build({"type": "torch.OutOfMemoryError", "bases": bases, "message": message})
-    error: BaseException = torch.OutOfMemoryError(message)
-    return error
+
+        error: BaseException = torch.OutOfMemoryError(message)
+        return error
+    bases = ["builtins.RuntimeError"]
+    return build({"type": "torch.OutOfMemoryError", "bases": bases, "message": message})
 
 
 @dataclass

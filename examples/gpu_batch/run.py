@@ -16,7 +16,7 @@ if __name__ == "__main__":
     # as a file or as a module: what is imported is this repository's
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from examples.gpu_batch.device import Counts, Device, value_of
+from examples.gpu_batch.device import HAS_TORCH, Counts, Device, value_of
 from examples.gpu_batch.pipeline import DEVICE, Results, process
 from surefoot import Run, Runtime
 
@@ -82,7 +82,9 @@ def main() -> int:
         with Runtime(journal=Path(name) / "journal.db"):
             run: Run[Results] = process.start(texts)
     raised = run.failures[0].type if run.failures else "nothing"
-    print(f"{len(texts)} texts, a device of {DEVICE.memory:g} GiB; it raises {raised}")
+    real = "torch's own" if HAS_TORCH else "a class of that name: torch is not installed"
+    print(f"{len(texts)} texts, a pretended device of {DEVICE.memory:g} GiB")
+    print(f"it raises {raised} ({real})")
     print("counted at the device:\n")
     print("  task      ran  refused   texts  repeated     sizes        peak")
     for task, counts in DEVICE.tasks.items():
