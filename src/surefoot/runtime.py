@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock, SystemClock
-from .config import Config, default_journal, journal_path, load_config
+from .config import Config, brought_rules, default_journal, journal_path, load_config
 from .context import Frame, enter, frame, leave
 from .errors import ConfigError, DefinitionError, JournalError
 from .events import Event
@@ -125,6 +125,15 @@ class Runtime:
         return self._catalog
 
     @property
+    def catalog_at_failure(self) -> Catalog:
+        """The same where a failure is judged: what is wrong in the user's rules is warned about, and
+        what is right goes on working."""
+        try:
+            return self.catalog
+        except ConfigError:
+            return _catalog(self.config.rules, json.dumps(dict(self.config.catalog)), careful=True)
+
+    @property
     def has_own_rules(self) -> bool:
         """Whether the user brings rules or kinds: they are read before a run begins, so that a
         mistake in them is told then."""
@@ -135,7 +144,7 @@ class Runtime:
         unknown = [kind for kind in kinds if kind not in BUILTIN_KINDS]
         if not unknown:
             return
-        known = self.catalog.kinds if self.has_own_rules else BUILTIN_KINDS
+        known = self.catalog.kinds  # packages bring kinds, too
         for kind in unknown:
             if kind not in known:
                 import difflib
@@ -154,7 +163,7 @@ class Runtime:
         stage = spec.stage if spec is not None else None
         return judge(
             exc,
-            catalog=self.catalog,
+            catalog=self.catalog_at_failure,
             stage=stage,
             step=spec.name if spec is not None else None,
             # a stated stage is right: a file that is read after an inference is still data
@@ -287,10 +296,37 @@ class Runtime:
 
 
 @functools.lru_cache(maxsize=8)
-def _catalog(files: tuple[Path, ...], own: str) -> Catalog:
-    from .catalog import load
+def _catalog(files: tuple[Path, ...], own: str, careful: bool = False) -> Catalog:
+    """:param careful: warn about mistakes in the user's rules, and go on without them."""
+    from .catalog import CatalogProblem, load
 
-    return load(extra=files, extra_rules=json.loads(own) or None)
+    wrong: list[CatalogProblem] = []
+
+    brought = brought_rules()
+    problems = list(brought.problems)
+    catalog = load(
+        extra=files,
+        extra_rules=json.loads(own) or None,
+        brought=brought.files,
+        on_problem=wrong.append if careful else None,
+        on_brought=lambda problem: problems.append(str(problem)),
+    )
+    for problem in problems:
+        _tell(f"surefoot: rules that a package brings are left out: {problem}")
+    for one in wrong:
+        _tell(f"surefoot: a rule of yours is left out: {one}")
+    return catalog
+
+
+@functools.lru_cache(maxsize=64)
+def _tell(message: str) -> None:
+    """Warn once. No rule may break a program's error handling, so not even as an error."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+    except RuntimeWarning:
+        import logging
+
+        logging.getLogger("surefoot").warning("%s", message)
 
 
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
@@ -324,7 +360,7 @@ def classify(exc: BaseException, *, stage: Stage | None = None) -> Classificatio
     from .classify import classify as judge
 
     runtime = current_runtime() or Runtime()
-    return judge(exc, catalog=runtime.catalog, stage=stage, now=runtime.clock.now())
+    return judge(exc, catalog=runtime.catalog_at_failure, stage=stage, now=runtime.clock.now())
 
 
 def scrub(value: Any) -> Any:
