@@ -100,8 +100,8 @@ def invoke_sync(command: Invoke) -> Returned | Raised:
             run_bounded(command.fn, command.args, command.kwargs, command.timeout, command.what)
         )
     except BaseException as exc:
-        if type(exc) is StepTimeout and command.frame.fence is not None:
-            command.frame.fence.fall()  # its thread may go on: it begins nothing more in this run
+        if type(exc) is StepTimeout and command.frame.fence is not None and exc.running():
+            command.frame.fence.fall()  # its thread goes on: it begins nothing more in this run
         return Raised(exc)
     finally:
         leave(token)

@@ -17,7 +17,7 @@ from ..context import Frame, entered
 from ..errors import DefinitionError, UnsavableError, UsageError
 from ..isolation import Pool, Target
 from ..isolation.exceptions import Extras, Record, extras_of, pack, unpack
-from ..isolation.pool import Job, Stop
+from ..isolation.jobs import Job, Stop
 from ..isolation.target import MainPlace, check_same, find
 from ..isolation.wire import dumps
 from ..model import Classification
@@ -196,7 +196,7 @@ def _pickled(command: Invoke, target: Target) -> bytes:
     try:
         return dumps(Body(target, command.args, command.kwargs, place))
     except Exception as exc:
-        given: dict[int | str, Any] = {**dict(enumerate(command.args)), **command.kwargs}
+        given: dict[Any, Any] = {**dict(enumerate(command.args)), **command.kwargs}
         told = f"{type(exc).__name__}: {exc}"
         for name, value in given.items():
             try:
@@ -278,7 +278,10 @@ async def run_isolated_async(command: Invoke, where: InProcess) -> Any:
             await asyncio.shield(done)
         except asyncio.CancelledError as exc:
             cancelled = exc
-            await loop.run_in_executor(None, stop)
+            # in a thread: what is cancelled twice must not leave the child behind
+            threading.Thread(
+                target=stop, name=f"surefoot stops {command.what}", daemon=True
+            ).start()
     if cancelled is not None:
         raise cancelled
     if error is not None:

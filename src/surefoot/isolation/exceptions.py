@@ -52,6 +52,7 @@ def pack(exc: BaseException) -> Record:
         part["type"] = _renamed(part["type"])
         part["mro"] = [_renamed(name) for name in part["mro"]]
         part["stack"] = _stack(one.__traceback__)
+        part["same"] = one.__cause__ is not None and one.__context__ is one.__cause__
     return record
 
 
@@ -92,6 +93,8 @@ def unpack(record: Record, extras: Extras | None, main: ModuleType) -> BaseExcep
                 continue
         try:
             BaseException.__setattr__(one, "__traceback__", traceback_of(part["stack"]))
+            if part["same"]:  # as after `raise … from exc` in its handler
+                BaseException.__setattr__(one, "__context__", one.__cause__)
         except Exception:  # one that refuses attributes goes without its stack
             continue
     return exc
