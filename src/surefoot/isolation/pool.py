@@ -133,7 +133,16 @@ class Pool:
                 )
                 self._keeper.start()
             self._requests.put(request)
-        return request.result()
+        try:
+            return request.result()
+        except BaseException:
+            # Ctrl-C meanwhile: the child that still comes is for the next one
+            request.add_done_callback(self._unclaimed)
+            raise
+
+    def _unclaimed(self, request: Future[Child]) -> None:
+        if request.exception() is None:
+            self._give_back(request.result())
 
     def _check_open(self) -> None:
         if self._closed:
