@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..events import RunEnded, RunStarted
 from ..execution.failures import calls_that_ended, halted_as, judged, text_of
+from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
@@ -307,6 +308,7 @@ def _text(exc: BaseException) -> str:
 def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[Any]]:
     """The runtime around, which stays open; or one of its own, closed with the session."""
     here = frame()
+    refuse_in_child(here, "a workflow")
     if here is not None and here.runtime is not None:
         return here.runtime, nullcontext()
     runtime = Runtime(create=create)
