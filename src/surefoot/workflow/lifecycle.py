@@ -188,7 +188,11 @@ class Session:
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
-            journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            try:
+                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            except (JournalError, RunLocked) as failed:
+                self.rollback_failed(failed)
+                raise
             self.error, self.rolling_back = error, True
             return False
         self._stop("halted", exc, error, ended)
