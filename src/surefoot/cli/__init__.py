@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, recover, run, runs
+from . import catalog, completion, doctor, map, recover, run, runs
 from .app import App
 from .options import examples
 
@@ -17,6 +17,7 @@ COMMANDS = (
     runs.runs,
     runs.show,
     catalog.catalog,
+    map.map_,
     doctor.doctor,
     completion.completion,
 )

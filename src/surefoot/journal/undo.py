@@ -140,5 +140,11 @@ def undone(lease: Lease, deed: Deed, state: str, detail: str | None, now: float)
                 "AND run_pk = ? AND generation = ?",
                 (deed.effect, deed.key, lease.run_pk, deed.generation),
             )
+            # what an earlier try had set aside is done with
+            tx(
+                "UPDATE dead_letters SET state = 'replayed', settled_at = ? "
+                "WHERE run_pk = ? AND call_id = ? AND step = ? AND state = 'open'",
+                (now, lease.run_pk, deed.call_id, f"{deed.effect}{UNDO}"),
+            )
 
     return write

@@ -380,6 +380,8 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
     except BaseException:
         # Ctrl-C or SIGTERM in the waiting thread: no new item begins; those that run are daemons
         this.stopped = True
+        if this.run is not None and spec.isolation is not None:
+            this.run.services.workers.interrupt(this.run)  # their children can be ended
         raise
     if this.run is not None and this.row is not None and this.unwritten is None:
         failed = this.failed
