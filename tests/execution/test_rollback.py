@@ -165,7 +165,7 @@ def test_a_rollback_that_is_killed_goes_on_as_a_rollback(
     with pytest.raises(Dies):
         work.rollback("one")
     assert runtime.journal.run("one").status == "rolling_back"
-    with pytest.raises(UsageError, match="rolling_back"):
+    with pytest.raises(UsageError, match="surefoot rollback one"):
         work.resume("one")
     with make_runtime():
         run = work.rollback("one")

@@ -433,7 +433,7 @@ def resume_session(
             )
         if record.status in ("completed", "rolled_back", "rolling_back"):
             if record.status != "completed":
-                raise UsageError(f"run {run_id} is {record.status} and cannot be resumed")
+                raise UsageError(_not_resumed(record))
             return _read_and_close(journal, owned, run_id, codec)
         args, kwargs = load(fn, record.input, f"workflow {name}")
         _, lease = journal.take(run_id)
@@ -456,6 +456,17 @@ def resume_session(
     except BaseException:
         owned.__exit__(None, None, None)
         raise
+
+
+def _not_resumed(record: RunRecord) -> str:
+    """Why a run that is undone, or was, does not go on, and what to do instead."""
+    run_id = record.run_id
+    if record.status == "rolling_back":
+        return (
+            f"run {run_id} is being rolled back, and cannot be resumed; finish its rollback with: "
+            f"surefoot rollback {run_id} (or workflow.rollback({run_id!r}))"
+        )
+    return f"run {run_id} is rolled_back and cannot be resumed; start another one, under another id"
 
 
 def _stuck(
