@@ -463,7 +463,7 @@ def _not_resumed(record: RunRecord) -> str:
     run_id = record.run_id
     if record.status == "rolling_back":
         return (
-            f"run {run_id} is being rolled back, and cannot be resumed; finish its rollback with: "
+            f"run {run_id} is rolling_back and cannot be resumed; finish its rollback with: "
             f"surefoot rollback {run_id} (or workflow.rollback({run_id!r}))"
         )
     return f"run {run_id} is rolled_back and cannot be resumed; start another one, under another id"
