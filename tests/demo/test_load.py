@@ -18,8 +18,8 @@ def test_all_items_are_done_once_however_many_begin_at_once() -> None:
 
 
 def test_the_same_work_with_tenacity_is_done_as_well() -> None:
-    theirs = load.run("tenacity", load.with_tenacity, 30, 20.0)
-    assert theirs.done == theirs.items == 30 and theirs.refused > 0
+    theirs = load.run("tenacity", load.with_tenacity, 20, 10.0)
+    assert theirs.done == theirs.items == 20 and theirs.refused > 0
 
 
 def test_the_figures_say_whether_their_aim_is_met() -> None:
