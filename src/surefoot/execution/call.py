@@ -23,6 +23,7 @@ from ..journal import CallRecord
 from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
+from ..store.base import Op
 from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
@@ -58,6 +59,7 @@ class Call:
 
     __slots__ = (
         "_new",
+        "also",
         "args",
         "began",
         "call_id",
@@ -126,6 +128,7 @@ class Call:
         self.cost = 0.0  # of the attempt that runs
         self.tokens = 0
         self.spent = 0.0  # of all attempts
+        self.also: Op | None = None  # what its end writes besides: the letter that it replays
         self._new: NewCall | None = None
 
     @property

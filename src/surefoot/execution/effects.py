@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from ..attempts import Failure, Raised, Verdict
-from ..codec import encode
 from ..context import Frame, frame
 from ..errors import (
     InDoubt,
@@ -23,6 +22,7 @@ from ..journal.writes import begin
 from ..store.base import Op, Tx
 from .call import Call, key_conflict
 from .commands import Command, Commit, Invoke, Sleep, Until
+from .kept import keep
 from .spec import Happened, NotHappened
 
 __all__ = ["EffectState", "acquire", "idempotency_key", "release", "settle", "wait_for_key"]
@@ -269,7 +269,7 @@ def _saved_arguments(call: Call) -> bytes | None:
     effect = call.spec.effect
     assert effect is not None
     try:
-        return encode(call.digest.bound, where=f"{call.spec.where}: its arguments").data
+        return keep(call.digest.bound, f"{call.spec.where}: its arguments")
     except SurefootError as exc:
         if effect.verify is None and not _takes_arguments(effect.compensate):
             return None

@@ -12,6 +12,7 @@ from ..clock import Clock
 from ..errors import CheckpointDamaged, RunLocked, UnknownRun
 from ..store.base import Op, Store, Tx
 from . import runs as run_writes
+from . import visits
 from .claims import Claimed
 from .group_commit import GroupCommit, Start, Ticket, carry_start, held_here
 from .leases import Lease, Owner
@@ -114,6 +115,31 @@ class Journal(Reading):
         if before.status == "completed" and not (to_roll_back or again):
             return before, None
         return before, self._hold(self.run(run_id))
+
+    def visit(self, run_id: str) -> tuple[RunRecord, Lease]:
+        """Hold a run for a moment without changing what it is; :meth:`leave` it afterwards.
+
+        :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+        """
+        found = self.group.commit(
+            visits.visit(run_id, Owner.this(), self.clock.now(), self.lease_seconds, self.held_here)
+        )
+        if found is None:
+            raise self.unknown(run_id)
+        if isinstance(found, str):
+            raise RunLocked(
+                f"run {run_id} is held by {found}; wait for it to end, or stop it with: "
+                f"surefoot cancel {run_id}"
+            )
+        record: RunRecord = found
+        return record, self._hold(self.run(run_id))
+
+    def leave(self, lease: Lease) -> None:
+        """Give back a run that was held by :meth:`visit`."""
+        try:
+            self.group.commit(visits.leave(lease))
+        finally:
+            self.let_go(lease)
 
     def held_here(self, run_pk: int) -> bool:
         """Whether this very process holds a run of this journal."""
