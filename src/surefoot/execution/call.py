@@ -209,7 +209,7 @@ def open_call(
     key: str | None = None
     own_key = spec.effect is not None and spec.effect.key is not None
     if own_key:
-        key = _own_key(spec, digest)
+        key = key_for(spec, digest)
     mark = digest.total if item_id is None else f"id:{item_id}"
     with run.lock:
         ordinal = scope.ordinals.get(name, 0)
@@ -265,7 +265,7 @@ def leave_scope(call: Call) -> None:
         run.drop_kept(call.call_id)
 
 
-def _own_key(spec: StepSpec, digest: Digest) -> str:
+def key_for(spec: StepSpec, digest: Digest) -> str:
     assert spec.effect is not None and spec.effect.key is not None
     bound = {**spec.digester.defaults, **digest.bound}
     try:

@@ -11,8 +11,8 @@ from ..blobs import INLINE_BYTES, Blobs
 from ..clock import Clock
 from ..errors import CheckpointDamaged, RunLocked, UnknownRun
 from ..store.base import Op, Store, Tx
+from . import cancelling, visits
 from . import runs as run_writes
-from . import visits
 from .claims import Claimed
 from .group_commit import GroupCommit, Start, Ticket, carry_start, held_here
 from .leases import Lease, Owner
@@ -171,6 +171,25 @@ class Journal(Reading):
 
         if not self.group.commit(write):
             raise self.unknown(run_id)
+        self._flag(run_id)
+
+    def cancel(self, run_id: str) -> str:
+        """Cancel a run.
+
+        :returns: ``asked``: it lives, and stops at its next step; ``now``: it is cancelled; else its
+            status: it cannot be cancelled any more.
+        :raises UnknownRun: there is none.
+        """
+        answer = self.group.commit(
+            cancelling.cancel(run_id, Owner.this(), self.clock.now(), self.held_here)
+        )
+        if answer is None:
+            raise self.unknown(run_id)
+        if answer == "asked":
+            self._flag(run_id)
+        return str(answer)
+
+    def _flag(self, run_id: str) -> None:
         for lease in list(self._leases.values()):
             if lease.run_id == run_id:
                 lease.cancelled = True
