@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .out import complain, plain, render, table, took, write, write_json
 
@@ -70,7 +70,7 @@ def _told(found: DryRun, from_step: str | None) -> str:
     )
     rows.append(("saves", saved))
     rows.append(("then", "go on with what the workflow has not come to yet"))
-    parts = [Text(f"{head}:"), table(("", ""), rows, indent=2)]
+    parts: list[Any] = [Text(f"{head}:"), table(("", ""), rows, indent=2)]
     if found.effects:
         risky = [(one.step, one.key or "no key", one.state, one.then) for one in found.effects]
         parts += [Text(), table(("EFFECT", "KEY", "IS", "THEN"), risky)]

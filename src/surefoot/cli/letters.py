@@ -468,12 +468,13 @@ class _Driver:
 
         several = len({one.run_id for one in chosen}) > 1
         steps = plan(chosen, canary=canary, rate=rate)
+        told: list[Replay] = []
         reply: Replay | None = None
         while True:
             try:
                 what = steps.send(reply)
             except StopIteration as stop:
-                told: list[Replay] = stop.value
+                told = stop.value
                 break
             reply = None
             if isinstance(what, Pause):

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from ..codec import Codec
 from ..context import Frame, entered, frame
-from ..deadletter import Replay
 from ..errors import DefinitionError, UnsavableError, UsageError
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .definition import Definition, Rollback
-from .dry_run import DryRun, dry_run
 from .inputs import load_input, save_input
-from .letters import DeadLetter, found_letters, replay_async, replay_sync
 from .run import Run
 from .target import describe
 
@@ -25,6 +22,10 @@ __all__ = ["Workflow", "workflow"]
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ..deadletter import Replay
+    from .dry_run import DryRun
+    from .letters import DeadLetter
 
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
@@ -189,6 +190,8 @@ class Workflow(Generic[P, R]):
 
         :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
         """
+        from .dry_run import dry_run
+
         return dry_run(self.definition, run_id, from_step)
 
     # -- dead letters -------------------------------------------------------------------------
@@ -206,6 +209,8 @@ class Workflow(Generic[P, R]):
 
         :param state: ``open``, ``replayed``, ``discarded`` or ``reopened``; None: all of them.
         """
+        from .letters import found_letters
+
         return found_letters(
             self, run_id=run_id, step=step, kind=kind, fingerprint=fingerprint, state=state
         )
@@ -245,6 +250,8 @@ class Workflow(Generic[P, R]):
         :param rate: letters a second, at most.
         :raises UsageError: one of them cannot be replayed. :raises RunLocked: its run is held.
         """
+        from .letters import replay_async, replay_sync
+
         given = [one.record for one in letters]
         use = replay_async if self.is_async else replay_sync
         return use(self, given, changes, canary=canary, rate=rate)
