@@ -153,9 +153,10 @@ def acquire(call: Call) -> Generator[Command, Any, Acquired]:
         elif verdict.doubt == "open":
             raise InDoubt(
                 f"{spec.where} with key {key!r} had begun, its end was never seen, and nothing can "
-                "tell whether it happened. Find out, then either give it verify=, or have its body "
-                "pass on idempotency_key(), or say on_doubt='rerun', and resume: "
-                f"surefoot resume {run.run_id}"
+                "tell whether it happened. Find out, then tell: "
+                f"surefoot resolve {run.run_id} {spec.name} --done | --not-done | --skip; or give it "
+                "verify=, or have its body pass on idempotency_key(), or say on_doubt='rerun', and "
+                f"go on: surefoot resume {run.run_id}"
             )
         settled = answer.token
 
