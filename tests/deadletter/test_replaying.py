@@ -21,7 +21,9 @@ class Model:
     def __init__(self, *bad: str) -> None:
         self.bad = set(bad)
         self.asked: list[str] = []
-        self.fails_with: Callable[[str], Exception] = lambda text: ValueError(f"no answer to {text}")
+        self.fails_with: Callable[[str], Exception] = lambda text: ValueError(
+            f"no answer to {text}"
+        )
 
     def answer(self, text: str) -> str:
         self.asked.append(text)
@@ -591,3 +593,25 @@ def test_letters_are_chosen_by_what_they_are(runtime: Runtime, model: Model) -> 
     assert letters(store, after=now + 1) == letters(store, before=now - 1) == []
     assert letters(store, call=("one", one.call_id)) == [one]
     assert letters(store, workflow="other") == letters(store, pks=[one.pk + 1]) == []
+
+
+def test_an_item_that_a_halved_batch_left_is_replayed_and_taken_up(
+    runtime: Runtime, model: Model
+) -> None:
+    @step(name="embed")
+    def embed(texts: list[str]) -> list[str]:
+        return [model.answer(text) for text in texts]
+
+    @workflow(name="batches")
+    def batches() -> list[str]:
+        return embed.map(list("abcd"), batch=4, workers=1).results
+
+    assert batches.with_options(run_id="one").start().result == ["A", "C", "D"]
+    (letter,) = batches.dead_letters()
+    assert letter.input == {"texts": ["b"]}
+    model.bad.clear()
+    assert letter.replay().result == ["B"]
+    model.asked.clear()
+    run = batches.resume("one")
+    assert (run.status, run.result) == ("completed", list("ABCD"))
+    assert model.asked == []

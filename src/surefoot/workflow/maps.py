@@ -16,7 +16,7 @@ from ..decide import SPLITTING
 from ..errors import DefinitionError, MapHalted
 from ..events import ItemEnded, MapEnded, MapStarted, Where
 from ..execution.call import SetAside
-from ..execution.failures import judged
+from ..execution.failures import judged, tags
 from ..execution.output import OneForEach
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
@@ -263,8 +263,7 @@ class MapRun:
     def failed_with(self, unit: Unit, exc: BaseException) -> None:
         """Several at once are tried in two halves, where that can help; else the map halts."""
         index = unit.start
-        found = judged(exc) if unit.end - index > 1 else None
-        if found is not None and found.kind in SPLITTING:
+        if unit.end - index > 1 and self._splits(exc):
             middle = (index + unit.end + 1) // 2
             with self._lock:
                 self._units.extendleft((Unit(middle, unit.end), Unit(index, middle)))
@@ -276,6 +275,14 @@ class MapRun:
                 self.failed = exc
                 self.failed_at = index
         self._tell(unit, "failed")
+
+    def _splits(self, exc: BaseException) -> bool:
+        """Whether fewer items at a time can help: now, or in the run that is resumed."""
+        found = judged(exc)
+        if found is not None or self.run is None:
+            return found is not None and found.kind in SPLITTING
+        known = [self.run.recorded.by_id.get(call_id) for call_id in tags(exc)]
+        return any(one is not None and one.note == "split" for one in known)
 
     def _tell(self, unit: Unit, status: str) -> None:
         if self.listening:
