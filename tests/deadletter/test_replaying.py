@@ -512,7 +512,7 @@ def test_an_input_that_could_not_be_saved_is_given_anew(runtime: Runtime, model:
     model.bad.clear()
     (letter,) = asking.dead_letters()
     with pytest.raises(UsageError, match="client"):
-        letter.input  # noqa: B018
+        letter.input
     with pytest.raises(InputError, match="was not kept.*client"):
         letter.replay()
     with pytest.raises(InputError, match="needs|missing"):
