@@ -16,7 +16,7 @@ from surefoot.errors import UsageError
 
 from .conftest import Project
 
-SHOP = '''
+SHOP = """
 import asyncio
 import os
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def later_plain(text: str) -> str:
     if bad(text):
         raise ValueError("no")
     return text
-'''
+"""
 
 
 @pytest.fixture
@@ -153,7 +153,10 @@ def test_the_canary_of_a_fingerprint_goes_first(shop: Project) -> None:
     assert [one["outcome"] for one in replays] == ["failed", "completed"]
     assert "hunter22" not in json.dumps(replays)
     mended(shop)
-    assert shop.json("dead-letters", "replay", "--all", "--step", "answer")["replays"][0]["letter"] == 1
+    assert (
+        shop.json("dead-letters", "replay", "--all", "--step", "answer")["replays"][0]["letter"]
+        == 1
+    )
     assert shop.json("resume", "one")["result"] == ["ONE", "TWO", "THREE", "FOUR"]
 
 
@@ -200,7 +203,10 @@ def test_an_editor_changes_the_input_and_never_sees_a_secret(
 
 @pytest.mark.parametrize(
     ("editor", "message"),
-    [("false", "ended with 1; nothing was replayed"), ("no-such-editor", "cannot start the editor")],
+    [
+        ("false", "ended with 1; nothing was replayed"),
+        ("no-such-editor", "cannot start the editor"),
+    ],
 )
 def test_an_editor_that_fails_replays_nothing(
     shop: Project, monkeypatch: pytest.MonkeyPatch, editor: str, message: str

@@ -60,7 +60,9 @@ SELECT = (
     "FROM claims c LEFT JOIN runs r ON r.pk = c.run_pk "
     "LEFT JOIN calls k ON k.run_pk = ? AND k.step = c.effect AND k.effect_key = c.effect_key "
     "AND k.status != 'superseded' "
-    "WHERE c.state IN ('held', 'in_doubt') AND (c.run_pk = ? OR k.call_id IS NOT NULL) "
+    # a run that was stopped by another one's doubt has no call of it yet, only the failure
+    "WHERE c.state IN ('held', 'in_doubt') AND (c.run_pk = ? OR k.call_id IS NOT NULL OR c.call_id "
+    "IN (SELECT call_id FROM failures WHERE run_pk = ? AND step = c.effect)) "
     "ORDER BY c.at, c.rowid"
 )
 
@@ -69,7 +71,7 @@ def doubts(store: Store, run_pk: int, now: float, held_here: Callable[[int], boo
     """The effects of a run of which nobody knows whether they happened, the oldest first. The run
     itself must not be going on."""
     found = []
-    for row in store.read(SELECT, (run_pk, run_pk)):
+    for row in store.read(SELECT, (run_pk, run_pk, run_pk)):
         *known, owner, lease_until, run_fence = row
         doubt = Doubt(*known)
         if doubt.state == "held" and doubt.run_pk != run_pk and doubt.fence == run_fence and owner:
@@ -138,7 +140,7 @@ def resolve(
         if how == "done":
             assert stored is not None
             _done(tx, lease, doubt, stored)
-            settle_letter(tx, lease.run_pk, doubt.call_id, "replayed", "resolved: done", now)
+            settle_letter(tx, lease.run_pk, doubt.call_id, "replayed", None, now)
         elif how == "not_done":
             tx(
                 "UPDATE calls SET ended_run = 1 WHERE run_pk = ? AND call_id = ? "

@@ -289,8 +289,13 @@ def taken_up(tx: Tx, run_pk: int) -> None:
     )
 
 
-def settle_letter(tx: Tx, run_pk: int, call_id: str, state: str, note: str, now: float) -> None:
-    """An open letter is settled in another way than by its replay."""
+def settle_letter(
+    tx: Tx, run_pk: int, call_id: str, state: str, note: str | None, now: float
+) -> None:
+    """An open letter is settled in another way than by its replay.
+
+    :param note: None: its result is there, for a resume to take up.
+    """
     tx(
         "UPDATE dead_letters SET state = ?, note = ?, settled_at = ? "
         "WHERE run_pk = ? AND call_id = ? AND state = 'open'",
