@@ -9,12 +9,10 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from surefoot.catalog import load
-from surefoot.model import CATEGORIES, STAGES, Kind
+from surefoot.catalog.export import document, markdown
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "catalog.md"
 
@@ -38,86 +36,15 @@ an exception is recognised.
   alike.
 - A step overrides each rung by `recover=[on(…)]`.
 
-`surefoot catalog list` shows the same, with your own kinds; `surefoot catalog explain KIND` one of
-them, and `surefoot catalog explain` what an exception would be taken for.
+`surefoot catalog export` writes the same with your own kinds and rules, and what your journal has seen;
+`surefoot catalog explain KIND` shows one of them, and `surefoot catalog explain` what an exception would
+be taken for.
 """
 
 
 def page() -> str:
-    """The whole page."""
-    return "\n".join([OPENING, *_overview(), *_libraries(), *_kinds()]).rstrip() + "\n"
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _ladder(kind: Kind) -> str:
-    return " → ".join(str(rung) for rung in kind.ladder)
-
-
-def _overview() -> Iterator[str]:
-    kinds = load().kinds.values()
-    yield f"## The {len(kinds)} kinds"
-    yield ""
-    yield "| kind | category | recoverable | retryable | ladder |"
-    yield "| --- | --- | --- | --- | --- |"
-    for kind in kinds:
-        yield (
-            f"| [`{kind.id}`](#{kind.id}) | {kind.category} | {_yes(kind.recoverable)} | "
-            f"{_yes(kind.retryable)} | {_ladder(kind)} |"
-        )
-    yield ""
-
-
-def _libraries() -> Iterator[str]:
-    rules = load().rules
-    counts = Counter(rule.library for rule in rules)
-    yield f"## The {len(rules)} rules"
-    yield ""
-    yield "| library | rules |"
-    yield "| --- | --- |"
-    for library in sorted(counts, key=str.lower):
-        yield f"| {library} | {counts[library]} |"
-    yield ""
-
-
-def _kinds() -> Iterator[str]:
-    kinds = load().kinds.values()
-    for category in CATEGORIES:
-        yield f"## Category {category}"
-        yield ""
-        for kind in kinds:
-            if kind.category == category:
-                yield from _kind(kind)
-
-
-def _kind(kind: Kind) -> Iterator[str]:
-    yield f"### `{kind.id}`"
-    yield ""
-    yield f"**{kind.title}.** {kind.meaning}"
-    yield ""
-    yield f"*What a person should do:* {kind.action}"
-    yield ""
-    elsewhere = _elsewhere(kind)
-    if elsewhere:
-        yield f"*Category:* {kind.category}, but {elsewhere}."
-        yield ""
-
-
-def _elsewhere(kind: Kind) -> str:
-    """Where a stage gives the kind another category than its own."""
-    catalog = load()
-    told: dict[str, list[str]] = {}
-    for stage in STAGES:
-        category = catalog.category(kind.id, stage, False)
-        if category != kind.category:
-            told.setdefault(category, []).append(f"`{stage}`")
-    parts = [f"{category} at {', '.join(stages)}" for category, stages in told.items()]
-    after = catalog.category(kind.id, None, True)
-    if after != kind.category:
-        parts.append(f"{after} where no stage is given and a model was asked before")
-    return "; ".join(parts)
+    """The whole page: what `surefoot catalog export --format md` gives, with links of the docs."""
+    return markdown(document(load()), OPENING)
 
 
 def stale() -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .codec import Codec
 from .context import Frame, frame
-from .errors import InDoubt, SurefootError
+from .errors import InDoubt, JournalError, SurefootError
 from .execution.driving import call_async, call_sync
 from .execution.effects import EffectState
 from .execution.failures import judged
@@ -63,6 +63,7 @@ def rollback_sync(run: RunState, specs: Mapping[str, StepSpec]) -> list[Undone]:
             here, scope = _place(run)
             reply = (call_sync(spec, run, here, scope, spec.policy, (), {}), None)
         except Exception as exc:
+            _stop_if_unwritten(run, exc)
             reply = (None, exc)
 
 
@@ -80,7 +81,15 @@ async def rollback_async(run: RunState, specs: Mapping[str, StepSpec]) -> list[U
             here, scope = _place(run)
             reply = (await call_async(spec, run, here, scope, spec.policy, (), {}), None)
         except Exception as exc:
+            _stop_if_unwritten(run, exc)
             reply = (None, exc)
+
+
+def _stop_if_unwritten(run: RunState, exc: Exception) -> None:
+    """A journal that fails, or a lease that is lost, is no failure of an undo: the rollback stops,
+    and whoever takes the run over goes on with it."""
+    if isinstance(exc, JournalError) or not run.writable():
+        raise exc
 
 
 def _place(run: RunState) -> tuple[Frame, Scope]:

@@ -5,15 +5,24 @@ over them; arguments over both. An unknown key or a bad value names its place.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 
-__all__ = ["Config", "default_journal", "find_root", "journal_path", "load_config"]
+__all__ = [
+    "Brought",
+    "Config",
+    "brought_rules",
+    "default_journal",
+    "find_root",
+    "journal_path",
+    "load_config",
+]
 
 MARKS = (".surefoot", "surefoot.toml", "pyproject.toml")
 
@@ -224,3 +233,85 @@ def journal_path(location: str, start: Path | None = None) -> Path:
     if not text:
         raise ConfigError(f"journal {location!r} names no file; write sqlite:///relative.db")
     return (start or Path.cwd()) / Path(text).expanduser()
+
+
+# -- rules that packages bring ---------------------------------------------------------------------
+
+RULES_GROUP = "surefoot.rules"
+"""The group of entry points by which an installed package brings rules."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Files of rules that installed packages bring, and what is wrong with those that cannot."""
+
+    files: tuple[Path, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def brought_rules(places: Iterable[str] | None = None) -> Brought:
+    """The files of rules that installed packages bring, by entry points of :data:`RULES_GROUP`.
+
+    An entry point's value is a package, or a folder in one, with dots: ``acme.rules``. Each ``*.toml``
+    right in it is a file of rules. Nothing is imported for that. Never raises.
+
+    :param places: where packages are looked for; None is ``sys.path``.
+    """
+    try:
+        if not _someone_brings(sys.path if places is None else places):
+            return Brought()
+        from importlib import metadata  # slow: only where an entry point of ours is in sight
+
+        points = sorted(metadata.entry_points(group=RULES_GROUP), key=lambda one: one.name)
+    except Exception as exc:
+        return Brought(problems=(f"the entry points cannot be read: {exc}",))
+    files: dict[Path, None] = {}
+    problems = []
+    for point in points:
+        try:
+            files.update(dict.fromkeys(_files_in(point.value)))
+        except Exception as exc:
+            problems.append(f"entry point {point.name} = {point.value!r} of {RULES_GROUP}: {exc}")
+    return Brought(tuple(files), tuple(problems))
+
+
+def _someone_brings(places: Iterable[str]) -> bool:
+    """Whether some package's entry points speak of us: a look at the files, in a tenth of the time."""
+    mark = RULES_GROUP.encode()
+    for place in places:
+        try:
+            with os.scandir(place or os.curdir) as entries:
+                found = [one.path for one in entries if one.name.endswith(_METADATA)]
+        except OSError:
+            if os.path.isfile(place):
+                return True  # a zip file: importlib.metadata can look into it
+            continue
+        for path in found:
+            try:
+                with open(os.path.join(path, "entry_points.txt"), "rb") as file:
+                    if mark in file.read():
+                        return True
+            except OSError:
+                continue
+    return False
+
+
+_METADATA = (".dist-info", ".egg-info")
+
+
+def _files_in(value: str) -> list[Path]:
+    """The files of rules in a package or folder, written with dots."""
+    from importlib.util import find_spec
+
+    if not re.fullmatch(r"\w+(\.\w+)*", value):
+        raise ValueError("expected a package, or a folder in one, such as acme.rules")
+    top, *rest = value.split(".")
+    spec = find_spec(top)  # of the top one: nothing is imported
+    if spec is None:
+        raise ValueError(f"there is no package {top!r}")
+    folders = [Path(place, *rest) for place in spec.submodule_search_locations or ()]
+    found = [file for folder in folders for file in sorted(folder.glob("*.toml"))]
+    if not found:
+        where = " or ".join(map(str, folders)) or f"{top!r}, which is a single module"
+        raise ValueError(f"there is no file *.toml in {where}")
+    return found

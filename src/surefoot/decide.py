@@ -33,9 +33,12 @@ __all__ = [
     "Halt",
     "History",
     "Retry",
+    "Rungs",
     "Settled",
     "Skip",
     "decide",
+    "limit_of",
+    "rungs",
 ]
 
 PASSING = frozenset({"cancelled", "control_flow"})
@@ -187,7 +190,7 @@ def decide(
             kind="budget_exceeded",
         )
 
-    chosen = _rungs(classification, exc, policy)
+    chosen = rungs(classification, exc, policy)
     reasons: list[str] = []
 
     retry = chosen.retry
@@ -232,15 +235,20 @@ def decide(
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Rungs:
+    """What may be tried for a failure, the step's own words and the catalog's put together."""
+
     retry: RetryRung | None
     adapt: AdaptRung | None
     fallbacks: tuple[Fallback, ...]
     skip: SkipRung | None
 
 
-def _rungs(classification: Classification, exc: BaseException, policy: Policy) -> _Chosen:
-    """The rungs that apply: the step's own by specificity, else the catalog's."""
+def rungs(classification: Classification, exc: BaseException, policy: Policy) -> Rungs:
+    """The rungs that apply: the step's own by specificity, else the catalog's.
+
+    Whether each is climbed is for :func:`decide` to say; a failure map tells both.
+    """
     kind = classification.kind
     scored: list[tuple[int, On]] = []
     for one in policy.recover:
@@ -275,7 +283,7 @@ def _rungs(classification: Classification, exc: BaseException, policy: Policy) -
         skip = own.skip_rung
     else:
         skip = SkipRung() if policy.quarantine and "skip" in catalog else None
-    return _Chosen(retry, adapt, fallbacks, skip)
+    return Rungs(retry, adapt, fallbacks, skip)
 
 
 def _only_broad(one: On, exc: BaseException) -> bool:
@@ -311,6 +319,15 @@ def _catalog_retry(rung: Rung | None, policy: Policy) -> RetryRung | None:
     return RetryRung(attempts, rung.within, backoff)
 
 
+def limit_of(rung: RetryRung, policy: Policy) -> int:
+    """How often a call is tried in all while it fails with one kind.
+
+    >>> limit_of(RetryRung(attempts=8), Policy()), limit_of(RetryRung(), Policy())
+    (8, 5)
+    """
+    return rung.attempts or policy.attempts or DEFAULT_ATTEMPTS
+
+
 def _retry(
     rung: RetryRung,
     classification: Classification,
@@ -327,7 +344,7 @@ def _retry(
     if policy.effect and kind == "unknown":
         return "an effect is not tried again after a failure that nobody knows"
     spent = dict(history.spent)[kind]
-    limit = rung.attempts or policy.attempts or DEFAULT_ATTEMPTS
+    limit = limit_of(rung, policy)
     if spent >= limit:
         times = "once" if spent == 1 else f"{spent} times"
         return f"tried {times} as {kind} (the limit is {limit})"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock, SystemClock
-from .config import Config, default_journal, journal_path, load_config
+from .config import Config, brought_rules, default_journal, journal_path, load_config
 from .context import Frame, enter, frame, leave
 from .errors import ConfigError, DefinitionError, JournalError
 from .events import Event
@@ -25,6 +25,7 @@ from .model import BUILTIN_KINDS, Classification, Stage
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.spec import StepSpec
+    from .isolation import Pool
     from .journal import Journal
     from .resources import Resource, Resources
 
@@ -84,6 +85,8 @@ class Runtime:
         self._listeners: list[Listener] = list(listeners or ())
         self._warned: set[str] = set()
         self._resources: Resources | None = None
+        self._workers: Pool | None = None
+        self._opening = threading.Lock()
         self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
         self.stopping = False
@@ -125,6 +128,15 @@ class Runtime:
         return self._catalog
 
     @property
+    def catalog_at_failure(self) -> Catalog:
+        """The same where a failure is judged: what is wrong in the user's rules is warned about, and
+        what is right goes on working."""
+        try:
+            return self.catalog
+        except ConfigError:
+            return _catalog(self.config.rules, json.dumps(dict(self.config.catalog)), careful=True)
+
+    @property
     def has_own_rules(self) -> bool:
         """Whether the user brings rules or kinds: they are read before a run begins, so that a
         mistake in them is told then."""
@@ -135,7 +147,7 @@ class Runtime:
         unknown = [kind for kind in kinds if kind not in BUILTIN_KINDS]
         if not unknown:
             return
-        known = self.catalog.kinds if self.has_own_rules else BUILTIN_KINDS
+        known = self.catalog.kinds  # packages bring kinds, too
         for kind in unknown:
             if kind not in known:
                 import difflib
@@ -154,7 +166,7 @@ class Runtime:
         stage = spec.stage if spec is not None else None
         return judge(
             exc,
-            catalog=self.catalog,
+            catalog=self.catalog_at_failure,
             stage=stage,
             step=spec.name if spec is not None else None,
             # a stated stage is right: a file that is read after an inference is still data
@@ -201,6 +213,16 @@ class Runtime:
         wall = self.clock.now()
         for state in shared_states(self.journal.store):
             self.resource(state.name).hear(state.gate_until, state.open_until, wall)
+
+    @property
+    def workers(self) -> Pool:
+        """The child processes of isolated steps; none is started before one is needed."""
+        with self._opening:
+            if self._workers is None:
+                from .isolation import Pool
+
+                self._workers = Pool()
+            return self._workers
 
     @property
     def listening(self) -> bool:
@@ -270,7 +292,13 @@ class Runtime:
     def __enter__(self) -> Runtime:
         outer = frame()
         self._tokens.append(
-            enter(Frame(runtime=self, disabled=outer.disabled if outer is not None else False))
+            enter(
+                Frame(
+                    runtime=self,
+                    disabled=outer.disabled if outer is not None else False,
+                    child=outer.child if outer is not None else None,
+                )
+            )
         )
         return self
 
@@ -280,17 +308,53 @@ class Runtime:
             self.close()
 
     def close(self) -> None:
-        """Write what is queued and close the journal; it opens anew when it is needed again."""
+        """End the processes of isolated steps, write what is queued and close the journal; all of
+        it opens anew when it is needed again."""
+        self.close_workers()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
+    def close_workers(self) -> None:
+        """End the processes of isolated steps; those that work are killed."""
+        with self._opening:
+            workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()
+
 
 @functools.lru_cache(maxsize=8)
-def _catalog(files: tuple[Path, ...], own: str) -> Catalog:
-    from .catalog import load
+def _catalog(files: tuple[Path, ...], own: str, careful: bool = False) -> Catalog:
+    """:param careful: warn about mistakes in the user's rules, and go on without them."""
+    from .catalog import CatalogProblem, load
 
-    return load(extra=files, extra_rules=json.loads(own) or None)
+    wrong: list[CatalogProblem] = []
+
+    brought = brought_rules()
+    problems = list(brought.problems)
+    catalog = load(
+        extra=files,
+        extra_rules=json.loads(own) or None,
+        brought=brought.files,
+        on_problem=wrong.append if careful else None,
+        on_brought=lambda problem: problems.append(str(problem)),
+    )
+    for problem in problems:
+        _tell(f"surefoot: rules that a package brings are left out: {problem}")
+    for one in wrong:
+        _tell(f"surefoot: a rule of yours is left out: {one}")
+    return catalog
+
+
+@functools.lru_cache(maxsize=64)
+def _tell(message: str) -> None:
+    """Warn once. No rule may break a program's error handling, so not even as an error."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+    except RuntimeWarning:
+        import logging
+
+        logging.getLogger("surefoot").warning("%s", message)
 
 
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
@@ -324,7 +388,7 @@ def classify(exc: BaseException, *, stage: Stage | None = None) -> Classificatio
     from .classify import classify as judge
 
     runtime = current_runtime() or Runtime()
-    return judge(exc, catalog=runtime.catalog, stage=stage, now=runtime.clock.now())
+    return judge(exc, catalog=runtime.catalog_at_failure, stage=stage, now=runtime.clock.now())
 
 
 def scrub(value: Any) -> Any:

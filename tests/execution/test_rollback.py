@@ -151,6 +151,8 @@ def test_what_was_undone_is_not_undone_again_and_what_failed_is_tried_again(
     run = work.rollback("one")
     assert {one.state for one in run.undone} == {"done", "kept"}
     assert world.log.count("unreserve a/a") == world.log.count("unreserve b/b") == 1
+    letters = runtime.journal.dead_letters(runtime.journal.run("one").pk)
+    assert [one.state for one in letters] == ["replayed"]
 
 
 def test_a_rollback_that_is_killed_goes_on_as_a_rollback(

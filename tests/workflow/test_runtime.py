@@ -140,3 +140,39 @@ def test_a_run_within_a_forked_child_goes_on_with_connections_of_its_own(tmp_pat
         assert work.with_options(run_id="after").start(3).result == 3
         runs = {run.run_id: run.status for run in runtime.journal.runs()}
         assert runs == {"before": "completed", "child": "completed", "after": "completed"}
+
+
+BROKEN_RULES = """
+[[rule]]
+id = "acme.busy"
+kind = "overloaded"
+class = "acme.errors.BusyError"
+mesage = "busy"
+
+[[rule]]
+id = "acme.seats"
+kind = "quota_exhausted"
+message = "no licence seats left"
+"""
+
+
+def test_a_broken_rule_is_warned_about_and_the_others_go_on_working(tmp_path: Path) -> None:
+    rules = tmp_path / "broken.toml"
+    rules.write_text(BROKEN_RULES)
+    with Runtime(journal=tmp_path / "j.db", config=Config(rules=(rules,))):
+        with pytest.warns(RuntimeWarning, match="broken.toml"):
+            assert classify(OSError(28, "No space left on device")).kind == "disk_full"
+        assert classify(RuntimeError("there are no licence seats left")).kind == "quota_exhausted"
+
+
+def test_a_run_with_a_broken_rule_does_not_begin(tmp_path: Path) -> None:
+    rules = tmp_path / "broken.toml"
+    rules.write_text(BROKEN_RULES)
+
+    @workflow
+    def work() -> int:
+        raise AssertionError("it began")
+
+    with Runtime(journal=tmp_path / "j.db", config=Config(rules=(rules,))):
+        with pytest.raises(ConfigError, match="mesage"):
+            work.start()

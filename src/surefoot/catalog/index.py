@@ -69,6 +69,7 @@ class Catalog:
         self.kept: dict[Any, Any] = {}
         """What classify works out once for this catalog; nothing but a shortcut."""
         self._categories = {id: entry.categories for id, entry in kinds.items()}
+        self._causes = {id: entry.causes for id, entry in kinds.items()}
         self._engine = engine
         self._lock = threading.RLock()
         self._files = dict(files)
@@ -137,6 +138,15 @@ class Catalog:
             if after_inference and "after_inference" in categories:
                 return categories["after_inference"]
         return self.kinds[kind].category
+
+    def causes(self, kind: str) -> str:
+        """Why failures of ``kind`` happen, in words; empty where nobody wrote it down.
+
+        >>> from surefoot.catalog import load
+        >>> load().causes("db_locked")[:34]
+        'A long transaction or a schema cha'
+        """
+        return self._causes[kind]
 
     def plan(self, cls: type) -> Plan:
         """Which rules are asked of exceptions of ``cls``."""
@@ -271,8 +281,8 @@ def _by_scope(rule: Rule, scope: str, where: int) -> Candidate:
 def _merge(own: tuple[Block, ...], general: tuple[Block, ...]) -> tuple[Block, ...]:
     """Both in order; at the same tier what is about the class comes first."""
 
-    def rank(block: Block) -> tuple[bool, int]:
+    def rank(block: Block) -> tuple[int, int]:
         first = block.candidates[0]
-        return not first.rule.user, -first.tier
+        return -first.rule.standing, -first.tier
 
     return tuple(sorted((*own, *general), key=rank))

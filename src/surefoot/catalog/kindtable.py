@@ -16,7 +16,7 @@ __all__ = ["KIND_KEYS", "KindEntry", "careful_ladder", "make_kind", "with_retry"
 KIND_KEYS = frozenset(
     (
         *("category", "recoverable", "retryable", "severity", "ladder"),
-        *("title", "meaning", "action", "categories"),
+        *("title", "meaning", "causes", "action", "categories"),
     )
 )
 SEVERITIES: tuple[str, ...] = get_args(Severity)
@@ -24,10 +24,14 @@ _NUMBERS = frozenset(("attempts", "within", "base", "cap"))
 
 
 class KindEntry(NamedTuple):
-    """A kind, and the categories that a stage gives it where it is not its own."""
+    """A kind, the categories that a stage gives it where it is not its own, and why it happens.
+
+    ``causes`` is for people alone: nothing is decided by it.
+    """
 
     kind: Kind
     categories: Mapping[str, Category]
+    causes: str = ""
 
 
 def make_kind(id: str, table: Mapping[str, Any], base: KindEntry | None = None) -> KindEntry:
@@ -69,7 +73,8 @@ def make_kind(id: str, table: Mapping[str, Any], base: KindEntry | None = None) 
             )
         ladder = with_retry(ladder) if kind.retryable else without_retry(ladder)
     categories = _categories(table) or (base.categories if base else {})
-    return KindEntry(replace(kind, ladder=ladder), MappingProxyType(dict(categories)))
+    causes = _text(table, "causes") or (base.causes if base else "")
+    return KindEntry(replace(kind, ladder=ladder), MappingProxyType(dict(categories)), causes)
 
 
 def careful_ladder(kind: Kind) -> Ladder:

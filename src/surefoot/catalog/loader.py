@@ -14,7 +14,7 @@ from surefoot.catalog.index import Catalog, LazyFile
 from surefoot.catalog.kindtable import KindEntry, make_kind
 from surefoot.catalog.patterns import EngineName, check_pattern
 from surefoot.catalog.problems import CatalogProblem, Fault, nearest
-from surefoot.catalog.rule import Rule, make_rule
+from surefoot.catalog.rule import OF_PACKAGE, OF_USER, Rule, make_rule
 from surefoot.errors import ConfigError
 
 __all__ = ["BUILTIN_RULES", "load"]
@@ -31,16 +31,21 @@ def load(
     extra: Sequence[Path] = (),
     extra_rules: Mapping[str, Any] | None = None,
     *,
+    brought: Sequence[Path] = (),
     on_problem: OnProblem | None = None,
+    on_brought: OnProblem | None = None,
     engine: EngineName | None = None,
 ) -> Catalog:
-    """The catalog: the built-in kinds and rules, and a team's own.
+    """The catalog: the built-in kinds and rules, those that packages bring, and a team's own.
 
     :param extra: TOML files with ``[[rule]]`` and ``[kind.<id>]`` tables; see docs/rules.md.
     :param extra_rules: the same as a table that was read already, as ``{"rule": [...],
         "kind": {...}}``.
+    :param brought: files like ``extra`` that come with installed packages. Their rules stand between
+        the team's and the built-in ones; they may register kinds and change none.
     :param on_problem: called for each thing that is wrong in them; what is right is used all the
         same. Without it the first reading with a problem raises.
+    :param on_brought: the same for what packages bring, which never raises.
     :param engine: which engine searches messages; None is google-re2 where it is installed.
     :raises ConfigError: naming file, line and what was expected, for everything that is wrong.
 
@@ -62,17 +67,24 @@ def load(
         else:
             files[path.name] = (packages, reader)
 
-    own = _Own(kinds)
+    theirs, own = _Own(kinds, OF_PACKAGE, frozenset(kinds)), _Own(kinds)
+    for each in brought:
+        theirs.read_file(each)
     for each in extra:
         own.read_file(each)
     if extra_rules is not None:
         own.read_table(extra_rules, "the configuration", None)
+    theirs.read_rules()
+    own.read_rules()
+    if on_brought is not None:
+        for problem in theirs.problems:
+            on_brought(problem)
     if on_problem is not None:
         for problem in own.problems:
             on_problem(problem)
     elif own.problems:
         raise ConfigError("\n".join(map(str, own.problems)))
-    return Catalog(kinds, [*own.rules, *always], files, own.problems, engine)
+    return Catalog(kinds, [*own.rules, *theirs.rules, *always], files, own.problems, engine)
 
 
 def _read(path: Path) -> str:
@@ -89,11 +101,18 @@ def _builtin_file(name: str, text: str) -> Iterable[Rule]:
 
 @dataclass
 class _Own:
-    """Collects users' rules and kinds, and what is wrong with them."""
+    """Collects the rules and kinds of users, or of packages, and what is wrong with them.
+
+    All kinds are read before the first rule: a rule may speak of a kind that another file registers.
+    ``fixed`` are kinds that must not be changed.
+    """
 
     kinds: dict[str, KindEntry]
+    standing: int = OF_USER
+    fixed: frozenset[str] = frozenset()
     rules: list[Rule] = field(default_factory=list)
     problems: list[CatalogProblem] = field(default_factory=list)
+    unread: list[tuple[Mapping[str, Any], str, str | None]] = field(default_factory=list)
 
     def read_file(self, path: Path) -> None:
         text = ""
@@ -113,6 +132,8 @@ class _Own:
             self.read_table(table, str(path), text)
 
     def read_table(self, table: Mapping[str, Any], file: str, text: str | None) -> None:
+        """The kinds of a file; its rules wait for :meth:`read_rules`."""
+        self.unread.append((table, file, text))
         for key in table:
             if key not in _FILE_KEYS:
                 line = _line_of_key(text, 0, key)
@@ -121,11 +142,20 @@ class _Own:
         for id, entry in kinds.items() if isinstance(kinds, Mapping) else ():
             start = _line_of(text, rf"\[\s*kind\s*\.\s*[\"']?{re.escape(id)}[\"']?\s*\]")
             try:
+                if id in self.fixed:
+                    raise Fault(None, f"kind {id!r}: a package may not change a built-in kind")
                 self.kinds[id] = make_kind(id, entry, self.kinds.get(id))
             except Fault as fault:
                 self._wrong(file, _line_of_key(text, start, fault.key), fault.expected)
         if not isinstance(kinds, Mapping):
             self._wrong(file, None, f"kind: expected tables [kind.<id>], found {kinds!r}")
+
+    def read_rules(self) -> None:
+        """The rules of all files that were read."""
+        for table, file, text in self.unread:
+            self._read_rules(table, file, text)
+
+    def _read_rules(self, table: Mapping[str, Any], file: str, text: str | None) -> None:
         rules = table.get("rule", [])
         if not isinstance(rules, list):
             self._wrong(file, None, f"rule: expected tables [[rule]], found {rules!r}")
@@ -140,14 +170,24 @@ class _Own:
         for number, entry in enumerate(rules):
             start = _line_of(text, r"\[\[\s*rule\s*\]\]", number)
             try:
-                self._add_rule(entry, str(library), tuple(packages), file)
+                self._add_rule(entry, str(library), tuple(packages), file, start or None)
             except Fault as fault:
                 self._wrong(file, _line_of_key(text, start, fault.key), fault.expected)
 
-    def _add_rule(self, entry: Any, library: str, packages: tuple[str, ...], file: str) -> None:
+    def _add_rule(
+        self, entry: Any, library: str, packages: tuple[str, ...], file: str, line: int | None
+    ) -> None:
         if not isinstance(entry, Mapping):
             raise Fault(None, f"rule: expected a table, found {entry!r}")
-        rule = make_rule(entry, library=library, packages=packages, file=file, user=True)
+        rule = make_rule(
+            entry,
+            library=library,
+            packages=packages,
+            file=file,
+            user=self.standing == OF_USER,
+            standing=self.standing,
+            line=line,
+        )
         if rule.kind not in self.kinds:
             near = nearest(rule.kind, self.kinds)
             raise Fault(

@@ -16,7 +16,7 @@ from surefoot.model import Evidence
 
 __all__ = [
     "CLASS_NAME",
-    "OF_USER",
+    "OF_STANDING",
     "READ_NAMES",
     "TIERS",
     "Block",
@@ -37,7 +37,8 @@ TIERS = {
     "message": 3,
     "builtin class": 2,
 }
-OF_USER = 100
+OF_STANDING = 100
+"""What a step of a rule's standing counts: more than all tiers together."""
 _CODES = frozenset(("attr", "body"))
 # What classes have rules for; the instance may hold nothing all the same.
 _OF_CLASS = frozenset(("attr", "errno"))
@@ -120,7 +121,7 @@ class Plan(NamedTuple):
 
 def rank_of(rule: Rule, tier: int) -> int:
     """How much a match counts among the exceptions of one chain; users' rules come first."""
-    return tier + OF_USER if rule.user else tier
+    return tier + OF_STANDING * rule.standing
 
 
 def tier_of(rule: Rule, class_name: str | None) -> int:
@@ -155,7 +156,7 @@ def make_blocks(
     ordered = sorted(
         candidates,
         key=lambda each: (
-            not each.rule.user,
+            -each.rule.standing,
             -each.tier,
             each.where,
             -each.rule.weight,
@@ -172,8 +173,8 @@ def make_blocks(
     return tuple(blocks)
 
 
-def _section(candidate: Candidate) -> tuple[bool, int]:
-    return candidate.rule.user, candidate.tier
+def _section(candidate: Candidate) -> tuple[int, int]:
+    return candidate.rule.standing, candidate.tier
 
 
 def _make_block(

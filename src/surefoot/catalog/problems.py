@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
-__all__ = ["CatalogProblem", "Fault", "nearest"]
+__all__ = ["CatalogProblem", "Fault", "Level", "nearest"]
+
+Level = Literal["problem", "warning"]
 
 
 class Fault(Exception):
@@ -21,14 +24,17 @@ class CatalogProblem:
 
     >>> print(CatalogProblem("rules.toml", 3, "kind: there is no kind 'rate_limit'"))
     rules.toml:3: kind: there is no kind 'rate_limit'
+
+    A ``warning`` is no mistake: only something that is missed later.
     """
 
-    __slots__ = ("file", "line", "message")
+    __slots__ = ("file", "level", "line", "message")
 
-    def __init__(self, file: str, line: int | None, message: str) -> None:
+    def __init__(self, file: str, line: int | None, message: str, level: Level = "problem") -> None:
         self.file = file
         self.line = line
         self.message = message
+        self.level = level
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

@@ -10,10 +10,23 @@ from surefoot.catalog.problems import Fault, nearest
 from surefoot.catalog.toml import parse
 from surefoot.model import CATEGORIES, STAGES, Category, Outcome
 
-__all__ = ["AFTER_INFERENCE", "RULE_KEYS", "Condition", "FactKey", "Rule", "make_rule"]
+__all__ = [
+    "AFTER_INFERENCE",
+    "OF_CATALOG",
+    "OF_PACKAGE",
+    "OF_USER",
+    "RULE_KEYS",
+    "Condition",
+    "FactKey",
+    "Rule",
+    "make_rule",
+]
 
 AFTER_INFERENCE = "after_inference"
 """Stands beside the stages in a rule's ``stage``: a model was asked before, in this same run."""
+
+OF_USER, OF_PACKAGE, OF_CATALOG = 2, 1, 0
+"""Whose rule it is: the user's own go before those that packages bring, and those before ours."""
 
 FactKey = tuple[str, ...]
 """What is read off an exception: ``("status",)``, ``("attr", "error", "type")`` …"""
@@ -65,7 +78,8 @@ class Rule:
     """How an exception is recognised; see docs/rules.md for what each field means.
 
     ``example_source`` is the example as it was read: a table, or TOML text that is parsed when
-    someone asks for :attr:`example`.
+    someone asks for :attr:`example`. ``standing`` is whose rule it is, see :data:`OF_USER`; ``line``
+    is where it begins in its file, None where that is not known.
     """
 
     id: str
@@ -87,6 +101,8 @@ class Rule:
     source: str = ""
     user: bool = False
     example_source: Mapping[str, Any] | str | None = None
+    standing: int = OF_CATALOG
+    line: int | None = None
 
     @property
     def example(self) -> Mapping[str, Any] | None:
@@ -131,9 +147,12 @@ def make_rule(
     file: str,
     source: str = "",
     user: bool = False,
+    standing: int | None = None,
+    line: int | None = None,
 ) -> Rule:
     """A rule from a table of TOML.
 
+    :param standing: whose it is; None is the user's if ``user``, else the catalog's.
     :raises Fault: naming the key that is wrong and what was expected.
     """
     for key in table:
@@ -164,6 +183,8 @@ def make_rule(
         source=_text(table, "source") if "source" in table else source,
         user=user,
         example_source=_example(table),
+        standing=(OF_USER if user else OF_CATALOG) if standing is None else standing,
+        line=line,
     )
     if rule.exact and not rule.classes:
         raise Fault("exact", "exact: it goes with class: only that class itself, no derived one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, operators, recover, run, runs
+from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
 from .app import App
 from .options import examples
 
@@ -21,6 +21,7 @@ COMMANDS = (
     operators.resolve,
     operators.cancel,
     catalog.catalog,
+    map.map_,
     doctor.doctor,
     completion.completion,
 )

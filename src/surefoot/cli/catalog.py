@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from ..model import STAGES
 from .app import Group
+from .catalog_export import export
+from .catalog_lint import lint
 from .options import examples, json_option
 from .out import counted, plain, render, table, took, write, write_json
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from ..model import Classification, Kind
 
 __all__ = ["catalog"]
+
+LOST_SHOWN, NEAR_SHOWN, ALL = 8, 5, 100_000
+"""Rules that did not decide, and that a person, or a program, gets to see."""
 
 
 @click.group(
@@ -51,6 +56,8 @@ def list_(kind: str | None, library: str | None, as_json: bool) -> int:
 
     The settings' own rules and kinds are among them.
     """
+    from ..catalog.export import recognised
+
     found = _catalog()
     rules = [rule for rule in found.rules if kind is None or rule.kind == found.kind(kind).id]
     if library is not None:
@@ -61,12 +68,17 @@ def list_(kind: str | None, library: str | None, as_json: bool) -> int:
     elif library is not None:
         kinds = [one for one in kinds if any(rule.kind == one.id for rule in rules)]
     if as_json:
-        write_json({"kinds": [_kind(one) for one in kinds], "rules": [_rule(one) for one in rules]})
+        write_json(
+            {
+                "kinds": [_kind(one, found.causes(one.id)) for one in kinds],
+                "rules": [_rule(one) for one in rules],
+            }
+        )
     elif kind is None and library is None:
         write(render(_kinds_table(kinds, rules)))
     else:
         if kind is not None:
-            write(_explained_kind(kinds[0]) + "\n")
+            write(_explained_kind(kinds[0], found.causes(kinds[0].id)) + "\n")
         rows = [(one.id, one.kind, recognised(one)) for one in rules]
         write(render(table(("RULE", "KIND", "RECOGNISED BY"), rows)))
     return 0
@@ -110,24 +122,7 @@ def _ladder(ladder: Any) -> str:
     return " → ".join(str(rung) for rung in ladder)
 
 
-def recognised(rule: Rule) -> str:
-    """What a rule looks at, in words."""
-    words = []
-    if rule.classes:
-        words.append(" or ".join(rule.classes))
-    for condition in rule.conditions:
-        values = sorted(condition.exact) + [f"{prefix}*" for prefix in condition.prefixes]
-        words.append(f"{condition.label} {' or '.join(values)}")
-    if rule.stages:
-        words.append(f"stage {' or '.join(sorted(rule.stages))}")
-    if rule.message is not None:
-        words.append(f"message /{rule.message}/")
-    if rule.truncated is not None:
-        words.append("cut off at its end" if rule.truncated else "not cut off")
-    return ", ".join(words)
-
-
-def _kind(kind: Kind) -> dict[str, Any]:
+def _kind(kind: Kind, causes: str) -> dict[str, Any]:
     return {
         "id": kind.id,
         "category": kind.category,
@@ -137,6 +132,7 @@ def _kind(kind: Kind) -> dict[str, Any]:
         "ladder": [str(rung) for rung in kind.ladder],
         "title": kind.title,
         "meaning": kind.meaning,
+        "causes": causes,
         "action": kind.action,
     }
 
@@ -184,7 +180,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
     help="The exception's class; again for each of its base classes.",
 )
 @click.option("--message", metavar="TEXT", help="What it says.")
-@click.option("--status", type=int, metavar="N", help="Its HTTP status.")
+@click.option(
+    "--status", type=click.IntRange(100, 999), metavar="N", help="Its HTTP status, 100 to 999."
+)
 @click.option("--body", metavar="JSON", help="The body of the response that it holds.")
 @click.option("--stage", type=click.Choice(STAGES), help="The stage of the step that raises it.")
 @json_option
@@ -199,11 +197,12 @@ def explain(
 ) -> int:
     """Explain a KIND, or what an exception is taken for and why.
 
-    The exception is given by options, or as a traceback (or its last line) on standard input. It is
-    classified as a run classifies it; nothing is imported for it.
+    The exception is given by options, or on standard input: a traceback, its last line, or a logged
+    line of JSON that holds one. It is classified as a run classifies it; nothing is imported for it.
+    Told are the rule that decides, those that hold and lose, and those that nearly hold.
     """
     from ..errors import UsageError
-    from .standin import named, parse, with_bases
+    from .standin import named, parse
 
     found = _catalog()
     given = bool(types) or message is not None or status is not None or body is not None
@@ -212,9 +211,9 @@ def explain(
             raise UsageError("give a KIND, or --type, --message, --status, --body: not both")
         entry = found.kind(kind)
         if as_json:
-            write_json(_kind(entry))
+            write_json(_kind(entry, found.causes(entry.id)))
         else:
-            write(_explained_kind(entry))
+            write(_explained_kind(entry, found.causes(entry.id)))
         return 0
     if given:
         example: dict[str, Any] = {"type": "builtins.Exception", "message": message or ""}
@@ -231,20 +230,26 @@ def explain(
         example = parse(_standard_input())
         if "." not in example["type"]:
             example["type"] = _known_or_not(example["type"], found)
-    _explain(found, with_bases(example, found.rules), stage, as_json)
+    _explain(found, example, stage, as_json)
     return 0
 
 
 def _standard_input() -> str:
     from ..errors import UsageError
 
-    text = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    text = "" if sys.stdin is None or sys.stdin.isatty() else _read(sys.stdin)
     if not text.strip():
         raise UsageError(
             "nothing to explain: name a KIND, give --type and --message, or pipe a traceback in, "
             "as: surefoot catalog explain < traceback.txt"
         )
     return text
+
+
+def _read(stream: TextIO) -> str:
+    """All of it: a log may hold bytes that are no text."""
+    raw = getattr(stream, "buffer", None)
+    return stream.read() if raw is None else raw.read().decode("utf-8", "replace")
 
 
 def _known_or_not(name: str, found: Catalog) -> str:
@@ -262,33 +267,39 @@ def _json(text: str) -> Any:
     from ..errors import UsageError
 
     try:
-        return json.loads(text)
-    except ValueError as exc:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as exc:
         raise UsageError(f"--body is not JSON: {exc}") from exc
+    if not isinstance(body, (dict, list)):
+        raise UsageError(f'--body: expected a JSON object such as {{"code": "x"}}, found {text}')
+    return body
 
 
 def _explain(found: Catalog, example: dict[str, Any], stage: Any, as_json: bool) -> None:
     from ..catalog.examples import build
-    from ..classify import classify
+    from ..classify.reasons import reasons
     from ..clock import SystemClock
     from ..errors import UsageError
     from ..runtime import scrub
+    from .standin import with_bases
 
     try:
-        exception = build(example)
+        exception = build(with_bases(example, found.rules))
     except (ValueError, TypeError) as exc:  # TypeError: a built-in one that wants more arguments
         raise UsageError(f"{example['type']} cannot be made: {exc}") from exc
-    result = classify(exception, catalog=found, stage=stage, now=SystemClock().now())
-    told = scrub({**result.as_dict(), "message": result.message})
+    most = ALL if as_json else LOST_SHOWN
+    why = reasons(exception, catalog=found, stage=stage, now=SystemClock().now(), most=most)
+    result = why.classification
+    told = scrub({**result.as_dict(), "message": result.message, "reasons": why.as_dict()})
     if as_json:
         write_json(told)
         return
     write(_explained(result, told, found))
 
 
-def _explained_kind(kind: Kind) -> str:
-    rows = _of_kind(kind)
-    rows.insert(1, ("category", kind.category))
+def _explained_kind(kind: Kind, causes: str) -> str:
+    rows = _of_kind(kind, causes)
+    rows.insert(-4, ("category", kind.category))
     return render(_heading(kind), table(("", ""), rows, indent=2))
 
 
@@ -298,9 +309,10 @@ def _heading(kind: Kind) -> Any:
     return Text(kind.id, "bold").append(f": {kind.title}", "default")
 
 
-def _of_kind(kind: Kind) -> list[tuple[str, str]]:
+def _of_kind(kind: Kind, causes: str) -> list[tuple[str, str]]:
     return [
         ("means", kind.meaning),
+        *([("happens", causes)] if causes else []),
         ("recoverable", _recoverable(kind.recoverable)),
         ("retryable", _retryable(kind.retryable)),
         ("ladder", _ladder(kind.ladder)),
@@ -340,11 +352,37 @@ def _explained(result: Classification, told: dict[str, Any], found: Catalog) -> 
     ]
     for number, one in enumerate(told["evidence"]):
         rows.append(("because" if number == 0 else "", f"{one['what']}: {one['value']}"))
+    rows += _reasons(told["reasons"])
     rows += [("fingerprint", result.fingerprint), ("to do", kind.action)]
     return render(_heading(kind), table(("", ""), rows, indent=2))
+
+
+def _reasons(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Why this rule and no other one."""
+    rows = [("why", told["why"])]
+    if told["source"]:
+        rows.append(("source", told["source"]))
+    chain = told["exceptions"] if len(told["exceptions"]) > 1 else []
+    for number, one in enumerate(chain):
+        mark = " (decides)" if one["decided"] else ""
+        name = one["type"].removeprefix("builtins.")
+        rows.append(("chain" if number == 0 else "", f"{one['relation']}: {name}{mark}"))
+    for heading, those in (("lost", told["lost"]), ("no match", told["near"][:NEAR_SHOWN])):
+        for number, one in enumerate(those):
+            rows.append(
+                (heading if number == 0 else "", f"{one['rule']} ({one['kind']}): {one['why']}")
+            )
+    left = told["left_off"] + max(0, len(told["near"]) - NEAR_SHOWN)
+    if left:
+        rows.append(("", f"and {counted(left, 'more rule')}: see them with --json"))
+    return rows
 
 
 def _outcome(outcome: str) -> str:
     if outcome == "refused":
         return "was refused: surely not done"
     return "stays open: may have been done all the same"
+
+
+catalog.add_command(lint)
+catalog.add_command(export)

@@ -204,13 +204,18 @@ def _patterns() -> Finding:
 
 def _rules(config: Config) -> list[Finding]:
     from ..catalog import CatalogProblem, load
+    from ..config import brought_rules
 
     problems: list[CatalogProblem] = []
+    brought = brought_rules()
+    left_out = [*brought.problems]
     try:
         catalog = load(
             extra=config.rules,
             extra_rules=dict(config.catalog) or None,
+            brought=brought.files,
             on_problem=problems.append,
+            on_brought=lambda problem: left_out.append(str(problem)),
         )
     except SurefootError as exc:
         return [Finding("rules", "problem", str(exc), "correct it")]
@@ -221,7 +226,12 @@ def _rules(config: Config) -> list[Finding]:
         ]
     users = sum(rule.user for rule in catalog.rules)
     text = f"{counted(len(catalog.rules), 'rule')} for {counted(len(catalog.kinds), 'kind')}"
-    return [Finding("rules", "ok", f"{text}, {users:,} of them yours" if users else text)]
+    told = [Finding("rules", "ok", f"{text}, {users:,} of them yours" if users else text)]
+    told += [
+        Finding("rules", "note", f"left out, of a package: {one}", "tell its authors")
+        for one in left_out
+    ]
+    return told
 
 
 def _clients() -> list[Finding]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 import builtins
 import errno
+import json
 import re
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..catalog import Rule
@@ -29,6 +31,23 @@ MARGIN = re.compile(r"\s*[|+] ?")
 FIRST_MEMBER = re.compile(r"(\s*)\+-\+-{4,} 1 -{4,}$")
 GROUPS = ("ExceptionGroup", "BaseExceptionGroup")
 """Built-in from Python 3.11 on; a log may come from a newer one than reads it."""
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+INDENTED = re.compile(r"^[ \t]+Traceback \(most recent call last\):", re.MULTILINE)
+LOGGED = re.compile(
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b *[:|\]]"
+)
+"""How the next record of a log begins: what came before it is the whole message."""
+TRACEBACK = "Traceback (most recent call last)"
+TYPE_KEYS = (
+    *("exc_type", "exception_type", "error_type", "exception.type", "error.type"),
+    *("exceptionType", "errorType", "type"),
+)
+MESSAGE_KEYS = (
+    *("exc_value", "exception_message", "error_message", "exception.message", "error.message"),
+    *("message", "msg", "value", "exceptionMessage", "errorMessage", "text"),
+)
+LIKE_A_CLASS = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception)")
+RECORDS_DEEP = 6
 STATUSES = tuple(
     map(
         re.compile,
@@ -43,13 +62,22 @@ STATUSES = tuple(
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The exception that a traceback, or its last line, tells of.
+    """The exception that a traceback, its last line, or a logged line of JSON tells of.
 
     >>> parse("httpx.ConnectError: [Errno 111] Connection refused")["type"]
     'httpx.ConnectError'
     >>> parse("rate limit reached")
     {'type': 'builtins.Exception', 'message': 'rate limit reached'}
+    >>> parse('{"level": "error", "exc_type": "KeyError", "exc_value": "price"}')
+    {'type': 'builtins.KeyError', 'message': 'price'}
     """
+    return _logged(text) or _told(text)
+
+
+def _told(text: str) -> dict[str, Any]:
+    text = ANSI.sub("", text)  # Python 3.13 prints in colours
+    if INDENTED.search(text):
+        text = textwrap.dedent(text)
     example: dict[str, Any] | None = None
     for relation, lines in _chunks(text):
         one = _exception(lines)
@@ -61,6 +89,50 @@ def parse(text: str) -> dict[str, Any]:
     if example is None:
         example = {"type": "builtins.Exception", "message": text.strip()}
     return example
+
+
+def _logged(text: str) -> dict[str, Any] | None:
+    """The exception of a record that was logged as JSON; of several the last one that has one."""
+    whole = text.strip()
+    for line in (whole, *reversed(whole.splitlines())):
+        if line.startswith("{"):
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            found = _of_record(record)
+            if found is not None:
+                return found
+    return None
+
+
+def _of_record(record: dict[str, Any]) -> dict[str, Any] | None:
+    """A traceback somewhere in a record; else a class and a message, side by side."""
+    tables = list(_tables(record, RECORDS_DEEP))
+    for one in tables:
+        for value in one.values():
+            if isinstance(value, str) and TRACEBACK in value:
+                return _told(value)
+    for one in tables:
+        name = _first_text(one, TYPE_KEYS)
+        message = _first_text(one, MESSAGE_KEYS) or ""
+        if name is not None and (_is_builtin(name) or LIKE_A_CLASS.fullmatch(name)):
+            return _enriched({"type": _module_of(name), "message": message})
+    return None
+
+
+def _tables(value: Any, deep: int) -> Iterator[dict[str, Any]]:
+    """All objects in a record, the outer ones first."""
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value
+    for one in inner if deep else ():
+        if isinstance(one, (dict, list)):
+            yield from _tables(one, deep - 1)
+
+
+def _first_text(table: dict[str, Any], names: Iterable[str]) -> str | None:
+    return next((table[name] for name in names if isinstance(table.get(name), str)), None)
 
 
 def _chunks(text: str) -> Iterable[tuple[str, list[str]]]:
@@ -117,7 +189,12 @@ def _plain(lines: list[str]) -> dict[str, Any] | None:
         match = RAISED.match(lines[number])
         if match is None or not (frames or _is_class(match[1], match[2])):
             continue
-        rest = [one for one in lines[number + 1 :] if not one.startswith("surefoot: ")]
+        rest = []
+        for line in lines[number + 1 :]:
+            if LOGGED.match(line):
+                break
+            if not line.startswith("surefoot: "):
+                rest.append(line)
         message = "\n".join([match[2] or "", *rest]).strip()
         return _enriched({"type": _module_of(match[1]), "message": message})
     return None
@@ -186,6 +263,8 @@ def named(name: str, rules: Iterable[Rule]) -> str:
 
     :raises UsageError: no rule knows a class of this name.
     """
+    if not all(part.isidentifier() or part == "<locals>" for part in name.split(".")):
+        raise UsageError(f"{name!r} is no class: expected one such as openai.RateLimitError")
     if "." in name:
         return name
     if _is_builtin(name):
@@ -218,6 +297,8 @@ def with_bases(example: dict[str, Any], rules: Iterable[Rule]) -> dict[str, Any]
     for key in ("cause", "context", "orig"):
         if key in told:
             told[key] = with_bases(told[key], every)
+    if told["type"].removeprefix("builtins.") in GROUPS and "members" not in told:
+        told["type"] = told["type"].replace("builtins.", "exceptiongroup.")  # no real one is empty
     if "members" in told:
         told = _as_group(told, [with_bases(one, every) for one in told["members"]])
     return told

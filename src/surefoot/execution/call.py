@@ -15,6 +15,7 @@ from ..errors import (
     DefinitionError,
     KeyConflict,
     ResumeDrift,
+    RunInterrupted,
     SurefootError,
 )
 from ..events import Drifted, Replayed, Where
@@ -204,6 +205,7 @@ def open_call(
     :raises UnsavableError: an argument cannot be read; the message names ``ignore=``.
     """
     run.check()
+    check_fence(frame, spec.where)
     digest = spec.digester.digest(args, kwargs)
     name = spec.name
     key: str | None = None
@@ -254,6 +256,15 @@ def open_call(
             leave_scope(call)
             raise
     return call
+
+
+def check_fence(frame: Frame, where: str) -> None:
+    """An attempt that was abandoned at its timeout begins nothing more: its next try has begun.
+
+    :raises RunInterrupted: it was; it ends the abandoned thread, and nobody else sees it.
+    """
+    if frame.fence is not None and frame.fence.down:
+        raise RunInterrupted(f"{where}: the attempt around it was abandoned at its timeout")
 
 
 def leave_scope(call: Call) -> None:
@@ -447,7 +458,7 @@ def _raise_again(call: Call, found: CallRecord) -> None:
     if recorded is None:
         return
     exc = restore_exception(json.loads(recorded))
-    tag(exc, found.call_id)
+    tag(exc, found.call_id, None, found.note)
     with call.run.lock:
         call.run.replayed_failures.add(found.call_id)
     raise exc

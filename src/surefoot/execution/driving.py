@@ -17,6 +17,7 @@ from ..store.base import Op
 from .call import MISS, Call, leave_scope, open_call, replay
 from .commands import Command, Commit, Finish, Invoke, Until
 from .flow import flow
+from .isolated import run_isolated, run_isolated_async
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -106,12 +107,16 @@ def loop_runs() -> bool:
 def invoke_sync(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
+        if command.isolation is not None:
+            return Returned(run_isolated(command, command.isolation))
         if command.timeout is None:
             return Returned(command.fn(*command.args, **command.kwargs))
         return Returned(
             run_bounded(command.fn, command.args, command.kwargs, command.timeout, command.what)
         )
     except BaseException as exc:
+        if type(exc) is StepTimeout and command.frame.fence is not None and exc.running():
+            command.frame.fence.fall()  # its thread goes on: it begins nothing more in this run
         return Raised(exc)
     finally:
         leave(token)
@@ -200,6 +205,8 @@ async def commit_async(run: RunState, op: Op) -> Any:
 async def invoke_async(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
+        if command.isolation is not None:
+            return Returned(await run_isolated_async(command, command.isolation))
         answer = command.fn(*command.args, **command.kwargs)
         if not inspect.isawaitable(answer):
             return Returned(answer)

@@ -20,7 +20,7 @@ from ..journal import Claimed
 from ..journal.claims import Intent, asked, claim, finish_claim
 from ..journal.writes import begin
 from ..store.base import Op, Tx
-from .call import Call, key_conflict
+from .call import Call, check_fence, key_conflict
 from .commands import Command, Commit, Invoke, Sleep, Until
 from .kept import keep
 from .spec import Happened, NotHappened
@@ -65,6 +65,7 @@ def idempotency_key() -> str:
     here = frame()
     if here is None or here.effect is None:
         raise UsageError("idempotency_key() works inside an @effect, its verify and its compensate")
+    check_fence(here, "idempotency_key()")  # it would act after its failure was judged
     key: str = here.effect.ask()
     return key
 

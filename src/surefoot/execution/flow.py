@@ -26,7 +26,7 @@ from ..attempts import (
     attempts,
 )
 from ..codec.exceptions import save_exception
-from ..context import Frame
+from ..context import Fence, Frame
 from ..decide import Halt, Retry, Settled
 from ..errors import InDoubt, KeyConflict, SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
@@ -191,6 +191,7 @@ def _verify(
 
 def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
     spec, outer = call.spec, call.frame
+    fence = outer.fence if command.timeout is None else Fence(outer.fence)
     here = Frame(
         runtime=outer.runtime,
         run=call.run,
@@ -204,6 +205,7 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         effect=state,
         meter=call,
         once=call.policy.once or call.policy.attempts != 1,
+        fence=fence,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
     fallback = command.fallback
@@ -216,7 +218,10 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
             fn = fallback.target
     if changes:
         args, kwargs = spec.digester.call_args({**call.digest.bound, **changes})
-    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}")
+    isolation = None
+    if spec.isolation is not None and fn is spec.fn:  # what it falls back on is another function
+        isolation = spec.isolation.within(call.run.services.workers, call.run)
+    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation)
 
 
 def _noted(call: Call, note: Note) -> Op:

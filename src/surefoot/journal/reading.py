@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UnknownRun
 from ..store.base import Store
 from .records import CallRecord, DeadLetterRecord, FailureRecord, RunRecord, columns
 
-__all__ = ["Reading"]
+__all__ = ["KindSeen", "Reading"]
 
 AHEAD = 128
 """Checkpoints that one query brings: a resume asks for them in nearly the same order."""
+
+
+@dataclass(frozen=True)
+class KindSeen:
+    """What all runs saw of one kind of failure.
+
+    ``failures`` are failed attempts. ``first`` and ``last`` are seconds since the epoch. ``ended``
+    counts the calls that had such a failure by how they ended: a call's status, or ``degraded`` for
+    one that was completed by a fallback.
+    """
+
+    kind: str
+    failures: int
+    runs: int
+    first: float
+    last: float
+    ended: Mapping[str, int]
 
 
 class Reading:
@@ -92,6 +110,26 @@ class Reading:
             (run_pk, run_pk),
         )
         return float(rows[0][0])
+
+    def kinds_seen(self) -> dict[str, KindSeen]:
+        """Every kind of failure that was ever seen, the most frequent first."""
+        ended: dict[str, dict[str, int]] = {}
+        for kind, how, calls in self.store.read(
+            "SELECT kind, CASE WHEN degraded IS NOT NULL THEN 'degraded' ELSE status END, count(*) "
+            "FROM (SELECT DISTINCT kind, run_pk, call_id FROM failures) "
+            "JOIN calls USING (run_pk, call_id) GROUP BY 1, 2 ORDER BY 3 DESC",
+            (),
+        ):
+            ended.setdefault(kind, {})[how] = calls
+        rows = self.store.read(
+            "SELECT kind, count(*), count(DISTINCT run_pk), min(at), max(at) FROM failures "
+            "GROUP BY kind ORDER BY count(*) DESC, kind",
+            (),
+        )
+        return {
+            kind: KindSeen(kind, times, runs, first, last, ended.get(kind, {}))
+            for kind, times, runs, first, last in rows
+        }
 
     def dead_letters(self, run_pk: int) -> list[DeadLetterRecord]:
         rows = self.store.read(

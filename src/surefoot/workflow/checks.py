@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from ..codec import Codec
 from ..errors import DefinitionError
+from ..execution.isolated import Isolation
 from ..execution.output import OutputCheck, expectations
 from ..execution.spec import EffectOptions, StepSpec
 from ..fingerprint.arguments import ArgumentDigester
+from ..isolation import target_of
 from ..model import STAGES
 from ..policy import On, Policy, Split
 
@@ -46,6 +48,8 @@ class Options:
     expect: Any = None
     cost: Any = None
     max_cost: float | None = None
+    isolation: Any = None
+    memory: int | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Options:
         """These options with some changed.
@@ -153,7 +157,25 @@ def make_spec(fn: Any, options: Options) -> StepSpec:
         effect=options.effect,
         check=check,
         cost=options.cost,
+        isolation=_isolation(where, fn, options),
     )
+
+
+def _isolation(where: str, fn: Any, options: Options) -> Isolation | None:
+    memory = options.memory
+    if options.isolation is None:
+        if memory is not None:
+            raise DefinitionError(
+                f"{where}: memory={memory!r} bounds a process; give isolation='process' with it"
+            )
+        return None
+    if options.isolation != "process":
+        raise DefinitionError(f"{where}: isolation={options.isolation!r} is 'process' or None")
+    if memory is not None and (
+        not isinstance(memory, int) or isinstance(memory, bool) or memory <= 0
+    ):
+        raise DefinitionError(f"{where}: memory={memory!r} must be a whole number of bytes above 0")
+    return Isolation(target_of(fn, where), memory)
 
 
 def _check_recover(where: str, fn: Any, policy: Policy) -> None:

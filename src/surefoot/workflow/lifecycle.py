@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..events import RunEnded, RunStarted
 from ..execution.failures import calls_that_ended, halted_as, judged, text_of
+from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
@@ -192,7 +193,11 @@ class Session:
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
-            journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            try:
+                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            except (JournalError, RunLocked) as failed:
+                self.rollback_failed(failed)
+                raise
             self.error, self.rolling_back = error, True
             return False
         self._stop("halted", exc, error, ended)
@@ -312,6 +317,7 @@ def _text(exc: BaseException) -> str:
 def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[Any]]:
     """The runtime around, which stays open; or one of its own, closed with the session."""
     here = frame()
+    refuse_in_child(here, "a workflow")
     if here is not None and here.runtime is not None:
         return here.runtime, nullcontext()
     runtime = Runtime(create=create)

@@ -12,11 +12,10 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from ..context import Frame, frame
-from ..decide import SPLITTING
 from ..errors import DefinitionError, MapHalted
 from ..events import ItemEnded, MapEnded, MapStarted, Where
 from ..execution.call import SetAside
-from ..execution.failures import judged, tags
+from ..execution.failures import halted_as
 from ..execution.output import OneForEach
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
@@ -263,7 +262,7 @@ class MapRun:
     def failed_with(self, unit: Unit, exc: BaseException) -> None:
         """Several at once are tried in two halves, where that can help; else the map halts."""
         index = unit.start
-        if unit.end - index > 1 and self._splits(exc):
+        if unit.end - index > 1 and halted_as(exc) == "split":
             middle = (index + unit.end + 1) // 2
             with self._lock:
                 self._units.extendleft((Unit(middle, unit.end), Unit(index, middle)))
@@ -275,14 +274,6 @@ class MapRun:
                 self.failed = exc
                 self.failed_at = index
         self._tell(unit, "failed")
-
-    def _splits(self, exc: BaseException) -> bool:
-        """Whether fewer items at a time can help: now, or in the run that is resumed."""
-        found = judged(exc)
-        if found is not None or self.run is None:
-            return found is not None and found.kind in SPLITTING
-        known = [self.run.recorded.by_id.get(call_id) for call_id in tags(exc)]
-        return any(one is not None and one.note == "split" for one in known)
 
     def _tell(self, unit: Unit, status: str) -> None:
         if self.listening:
@@ -370,6 +361,8 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
     except BaseException:
         # Ctrl-C or SIGTERM in the waiting thread: no new item begins; those that run are daemons
         this.stopped = True
+        if this.run is not None and spec.isolation is not None:
+            this.run.services.workers.interrupt(this.run)  # their children can be ended
         raise
     if this.run is not None and this.row is not None and this.unwritten is None:
         failed = this.failed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from ..codec import Codec
 from ..context import Frame, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
+from ..execution.isolated import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .definition import Definition, Rollback
@@ -280,6 +281,7 @@ class Workflow(Generic[P, R]):
                 f"workflow {self.name}: start() makes a run, and Surefoot is disabled here; call "
                 "the workflow like a function"
             )
+        refuse_in_child(here, f"workflow {self.name}")
         return lifecycle.open_session(
             self.definition,
             describe(self._fn),
@@ -422,6 +424,7 @@ class Workflow(Generic[P, R]):
             item_id=here.item_id,
             failure=here.failure,
             once=here.once,
+            fence=here.fence,
         )
         if self.is_async:
             return self._inside_async(inner, args, kwargs)
