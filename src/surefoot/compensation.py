@@ -13,12 +13,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .codec import Codec, decode
+from .codec import Codec
 from .context import Frame, frame
 from .errors import InDoubt, JournalError, SurefootError
 from .execution.driving import call_async, call_sync
 from .execution.effects import EffectState
 from .execution.failures import judged
+from .execution.kept import restore
 from .execution.spec import EffectOptions, Happened, NotHappened, StepSpec
 from .execution.state import RunState, Scope
 from .fingerprint.arguments import ArgumentDigester
@@ -138,7 +139,7 @@ def _settled(
     verify = spec.effect.verify
     if verify is None:
         return None, "nobody knows whether it happened: it has no verify="
-    arguments = _arguments(deed)
+    arguments = _arguments(spec, deed)
     if arguments is None:
         return None, "nobody knows whether it happened: its arguments were not kept"
     args, kwargs = spec.digester.unbind(arguments)
@@ -250,14 +251,11 @@ def _for_undo(run: RunState, spec: StepSpec, deed: Deed) -> tuple[tuple[Any, ...
     assert spec.effect is not None and deed.format is not None and deed.digest is not None
     data = run.journal.fetch(deed.result, deed.digest)
     result = spec.codec_for(run.services).decode(deed.format, data)
-    return (result,), _more(spec.effect.compensate, _arguments(deed) or {})
+    return (result,), _more(spec.effect.compensate, _arguments(spec, deed) or {})
 
 
-def _arguments(deed: Deed) -> dict[str, Any] | None:
-    if deed.arguments is None:
-        return None
-    found: dict[str, Any] = decode("json", deed.arguments)
-    return found
+def _arguments(spec: StepSpec, deed: Deed) -> dict[str, Any] | None:
+    return restore(deed.arguments, spec.fn) if deed.arguments is not None else None
 
 
 def _more(fn: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,7 +287,7 @@ def _aside(
     """Set an undo aside as a dead letter; the others go on."""
     found = run.services.classify(error, spec, False) if error is not None else None
     call = NewCall(
-        deed.call_id,
+        f"{deed.call_id}{UNDO}",  # the effect's own call may have had a letter of its own
         "rollback",
         f"{deed.effect}{UNDO}",
         "effect",

@@ -257,7 +257,7 @@ class Runtime:
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
 
-        return scrub_text(text, known=_known_secrets())
+        return scrub_text(text, known=known_secrets())
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -360,7 +360,7 @@ def _tell(message: str) -> None:
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
-def _known_secrets() -> tuple[str, ...]:
+def known_secrets() -> tuple[str, ...]:
     """The values of secret-named environment variables, which must never be shown."""
     return tuple(
         value
@@ -399,4 +399,4 @@ def scrub(value: Any) -> Any:
     """
     from .scrub import scrub as clean
 
-    return clean(value, known=_known_secrets())
+    return clean(value, known=known_secrets())

@@ -24,6 +24,7 @@ from ..journal import CallRecord
 from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
+from ..store.base import Op
 from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
@@ -59,6 +60,7 @@ class Call:
 
     __slots__ = (
         "_new",
+        "also",
         "args",
         "began",
         "call_id",
@@ -127,6 +129,7 @@ class Call:
         self.cost = 0.0  # of the attempt that runs
         self.tokens = 0
         self.spent = 0.0  # of all attempts
+        self.also: Op | None = None  # what its end writes besides: the letter that it replays
         self._new: NewCall | None = None
 
     @property
@@ -208,7 +211,7 @@ def open_call(
     key: str | None = None
     own_key = spec.effect is not None and spec.effect.key is not None
     if own_key:
-        key = _own_key(spec, digest)
+        key = key_for(spec, digest)
     mark = digest.total if item_id is None else f"id:{item_id}"
     with run.lock:
         ordinal = scope.ordinals.get(name, 0)
@@ -273,7 +276,7 @@ def leave_scope(call: Call) -> None:
         run.drop_kept(call.call_id)
 
 
-def _own_key(spec: StepSpec, digest: Digest) -> str:
+def key_for(spec: StepSpec, digest: Digest) -> str:
     assert spec.effect is not None and spec.effect.key is not None
     bound = {**spec.digester.defaults, **digest.bound}
     try:

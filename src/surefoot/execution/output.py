@@ -14,7 +14,7 @@ from typing import Any
 from ..codec.convert import convert
 from ..errors import DefinitionError, InputError, UnexpectedOutput
 
-__all__ = ["OutputCheck", "no_nan"]
+__all__ = ["OneForEach", "OutputCheck", "no_nan"]
 
 Expectation = Callable[[Any], Any]
 
@@ -154,3 +154,27 @@ def _holds_nan(value: Any) -> bool:
         return bool(differs)
     except Exception:  # an array of something that cannot be compared holds no numbers
         return False
+
+
+class OneForEach:
+    """The check of a step that works on several items at once: one result for each."""
+
+    def __init__(self, inner: Callable[[Any], Any] | None, where: str, count: int) -> None:
+        self._inner = inner
+        self._where = where
+        self.count = count
+
+    def __call__(self, value: Any) -> Any:
+        if self._inner is not None:
+            value = self._inner(value)
+        try:
+            results = list(value) if not isinstance(value, (str, bytes, Mapping)) else None
+        except TypeError:
+            results = None
+        if results is None or len(results) != self.count:
+            has = f"{len(results)} results" if results is not None else f"a {type(value).__name__}"
+            raise UnexpectedOutput(
+                f"{self._where}: output: {has} for a batch of {self.count} items; return a list "
+                "with one result for each item, in their order"
+            )
+        return value

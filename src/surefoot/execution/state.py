@@ -69,9 +69,11 @@ class Recorded:
         self.by_id: dict[str, CallRecord] = {}
         self.by_position: dict[tuple[str, str, int], CallRecord] = {}
         self.overlapped: set[str] = set()
+        self.superseded: set[str] = set()
         intern = sys.intern
         for call in calls:
             if call.status == "superseded":
+                self.superseded.add(call.call_id.partition("~")[0])
                 continue
             # a long map repeats these in every row
             call.scope, call.step = intern(call.scope), intern(call.step)

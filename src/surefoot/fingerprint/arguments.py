@@ -161,6 +161,11 @@ class ArgumentDigester:
         return (*self._positional, *by_name, *filter(None, (self._rest, self._more)))
 
     @property
+    def takes_more(self) -> bool:
+        """Whether the function has ``**kwargs``."""
+        return self._more is not None
+
+    @property
     def defaults(self) -> Mapping[str, Any]:
         """The default values by name."""
         return self._defaults

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..store.base import Op, Store, Tx
 from .leases import Lease
+from .letters import settle_letter
 from .writes import FENCE, checked, fenced
 
 __all__ = [
@@ -140,11 +141,8 @@ def undone(lease: Lease, deed: Deed, state: str, detail: str | None, now: float)
                 "AND run_pk = ? AND generation = ?",
                 (deed.effect, deed.key, lease.run_pk, deed.generation),
             )
-            # what an earlier try had set aside is done with
-            tx(
-                "UPDATE dead_letters SET state = 'replayed', settled_at = ? "
-                "WHERE run_pk = ? AND call_id = ? AND step = ? AND state = 'open'",
-                (now, lease.run_pk, deed.call_id, f"{deed.effect}{UNDO}"),
+            settle_letter(
+                tx, lease.run_pk, f"{deed.call_id}{UNDO}", "replayed", "undone after all", now
             )
 
     return write
