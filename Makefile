@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo examples setup test test-rules test-catalog test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo examples setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -37,6 +37,11 @@ test-catalog: ## every library of the catalog raises its real exceptions (an env
 	@$(BOOTSTRAP) catalog
 	@.venvs/catalog/bin/python -m pytest tests/libraries $(ARGS)
 
+census: ## which exception classes of the catalog's libraries no rule knows (NEWEST=1: of their newest versions)
+	@$(BOOTSTRAP) catalog
+	@$(if $(NEWEST),.venvs/catalog/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e ".[catalog]")
+	@PYTHONPATH=. .venvs/catalog/bin/python -W ignore -m tests.libraries.census
+
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
 
@@ -46,13 +51,14 @@ test-demo: setup ## the examples' own tests, and the load figure's
 test-wheel: setup ## the built package in an empty environment, away from the sources
 	@$(PY) tools/try_wheel.py
 
-check: setup ## format, lint, types (for this Python and for 3.10), layers, docs
+check: setup ## format, lint, types (for this Python and for 3.10), layers, docs and their code
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy --strict $(STRICT)
 	$(VENV)/bin/mypy --strict --python-version 3.10 $(STRICT)
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) tools/check_docs.py
+	$(PY) -m pytest -q tests/docs
 
 format: setup ## lays the code out anew
 	$(VENV)/bin/ruff check --fix .
