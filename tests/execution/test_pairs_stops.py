@@ -244,9 +244,7 @@ def test_a_cancellation_reaches_no_rung(
     assert clock.sleeps == [] and not record.degraded
 
 
-@pytest.mark.parametrize(
-    ("rung", "stop", "place", "world"), rows(GOING_ON, STOPS, PLACES, WORLDS)
-)
+@pytest.mark.parametrize(("rung", "stop", "place", "world"), rows(GOING_ON, STOPS, PLACES, WORLDS))
 def test_a_cancellation_after_the_rung_passes_through_and_a_resume_goes_on_from_it(
     runtime: Runtime,
     clock: ManualClock,
