@@ -27,7 +27,10 @@ ENDING = tuple(rung for rung in RUNGS if rung not in GOING_ON)
 DECISIONS = {
     **dict.fromkeys(("halve", "split"), "adapt"),
     **dict.fromkeys(("function", "value", "model"), "fall_back"),
-    "retry": "retry", "skip": "skip", "skip_default": "skip", "halt": "halt",
+    "retry": "retry",
+    "skip": "skip",
+    "skip_default": "skip",
+    "halt": "halt",
 }
 
 Seen = tuple[str, str, int, int]
