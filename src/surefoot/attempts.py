@@ -8,6 +8,7 @@ and the async world, the orchestrators and the tests all climb the same ladder.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -26,6 +27,7 @@ from .decide import (
     Skip,
     decide,
 )
+from .errors import BudgetExceeded, StepTimeout
 from .model import Classification
 from .policy import Fallback, Policy, Split
 from .policy.adapters import Parts
@@ -254,6 +256,8 @@ def attempts(
     if progress is not None:
         state.changes = dict(progress.changes)
         state.fallback = progress.fallback
+        if state.fallback is not None and state.fallback.form == "value":
+            return Done(state.fallback.target, first - 1, state.fallback.name)
         if progress.split is not None:
             name, splitter = progress.split
             parts = splitter({**arguments(), **state.changes}[name], None)
@@ -293,25 +297,23 @@ def attempts(
                 return Done(verdict.value, state.attempt, verified=True)
             doubt = verdict.doubt
             now = clock.monotonic()
-        may_retry = budget is None or budget.allows_retry(classification.kind)
-        decision = decide(
+        decide_now = functools.partial(
+            decide,
             classification,
             exc,
             policy,
-            history,
-            now,
-            clock.uniform,
-            doubt,
+            now=now,
+            chance=clock.uniform,
+            doubt=doubt,
             cost=cost(),
-            may_retry=may_retry,
+            may_retry=budget is None or budget.allows_retry(classification.kind),
         )
-        if isinstance(decision, Retry) and budget is not None:
-            budget.retried(classification.kind)
+        decision = decide_now(history)
         state.changed = {}
         if isinstance(decision, Adapt):
-            decision, history = _adapt(
-                decision, state, failure, arguments, policy, history, clock, doubt
-            )
+            decision, history = _adapt(decision, state, failure, arguments, history, decide_now)
+        if isinstance(decision, Retry) and budget is not None:
+            budget.retried(classification.kind)
         state.tried.append(_told(failure, decision))
         changed, changes = state.changed, dict(state.changes)
         yield Note(failure, decision, state.fallback, doubt, changed, changes)
@@ -335,10 +337,8 @@ def _adapt(
     state: _State,
     failure: Failure,
     arguments: Callable[[], Mapping[str, Any]],
-    policy: Policy,
     history: History,
-    clock: Clock,
-    doubt: Doubt,
+    decide_now: Callable[[History], Decision],
 ) -> tuple[Decision, History]:
     """Carry an adaptation out; where it changes nothing, the next rung's turn has come."""
     kind = failure.kind
@@ -361,16 +361,7 @@ def _adapt(
         state.changes = {**state.changes, **changed}
         return decision, history.adapted(kind)
     history = history.unchanged(kind)
-    decided = decide(
-        failure.classification,
-        failure.exception,
-        policy,
-        history,
-        clock.monotonic(),
-        clock.uniform,
-        doubt,
-    )
-    return decided, history
+    return decide_now(history), history
 
 
 def _in_parts(
@@ -390,8 +381,13 @@ def _in_parts(
     attempt, degraded = state.attempt, None
     for part in parts.values:
         changes = {**state.changes, name: part}
-        # its failures are counted anew; how often was split already is not
-        own = History(history.started, rounds=history.rounds)
+        stopped = _out_of_means(policy, history, clock, cost()) if results else None
+        if stopped is not None:
+            failure = Failure(attempt - 1, stopped[0], classify(stopped[0]))
+            yield Note(failure, stopped[1], state.fallback)
+            return Halted(failure, stopped[1], (*state.tried, _told(failure, stopped[1])))
+        # its failures are counted anew; how often was split already, and what was used up, is not
+        own = History(history.started, rounds=history.rounds, used=history.used)
         outcome = yield from attempts(
             policy,
             clock,
@@ -415,6 +411,19 @@ def _in_parts(
         halt = Halt(f"the results of its parts cannot be put together: {type(exc).__name__}")
         yield Note(failure, halt, state.fallback)
         return Halted(failure, halt, (*state.tried, _told(failure, halt)))
+
+
+def _out_of_means(
+    policy: Policy, history: History, clock: Clock, cost: float
+) -> tuple[Exception, Halt] | None:
+    """Why no further part may be begun, if so: no failure has asked :func:`decide`."""
+    if policy.max_cost is not None and cost >= policy.max_cost:
+        told = f"its parts have cost ${cost:.4g}, and max_cost is ${policy.max_cost:.4g}"
+        return BudgetExceeded(told), Halt(told, kind="budget_exceeded")
+    if policy.deadline is not None and clock.monotonic() >= history.started + policy.deadline:
+        told = f"its deadline of {policy.deadline:g} s has passed between two parts"
+        return StepTimeout(told, timeout=policy.deadline), Halt(told, kind="deadline_exceeded")
+    return None
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -135,6 +135,20 @@ def test_batches_work_outside_of_a_run() -> None:
     assert double.bind().map([], batch=2).results == []
 
 
+def test_batches_are_halved_outside_of_a_run_too() -> None:
+    sizes: list[int] = []
+
+    @step(stage="inference")
+    def embed(texts: list[str]) -> list[int]:
+        sizes.append(len(texts))
+        if len(texts) > 1:
+            raise out_of_memory()
+        return [len(texts[0])]
+
+    assert embed.map(["a", "bb"], batch=2, workers=1).results == [1, 2]
+    assert sizes == [2, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

@@ -39,7 +39,7 @@ STACK_FRAMES = 40
 
 def tag(
     exc: BaseException,
-    call_id: str,
+    call_id: str | None,
     judged: Classification | None = None,
     halted_as: str | None = None,
 ) -> None:
@@ -47,10 +47,12 @@ def tag(
 
     What the innermost call judged it to be stays: there the stage was known.
 
+    :param call_id: None outside of a run, where calls have none.
     :param halted_as: why it was given up, where that is not what it failed with.
     """
     try:
-        exc.__dict__.setdefault(TAG, []).append(call_id)
+        if call_id is not None:
+            exc.__dict__.setdefault(TAG, []).append(call_id)
         exc.__dict__.setdefault(JUDGED, judged)
         exc.__dict__.setdefault(HALTED, halted_as)
     except Exception:  # an exception without a __dict__: it is then not found on its way out

@@ -7,12 +7,12 @@ other: the model is asked again, told what was wrong, or another one is asked.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ..codec.convert import convert
 from ..errors import DefinitionError, InputError, UnexpectedOutput
+from .numbers import nan_in
 
 __all__ = ["OneForEach", "OutputCheck", "no_nan"]
 
@@ -50,7 +50,7 @@ class OutputCheck:
         return value
 
     def _typed(self, value: Any) -> Any:
-        if isinstance(self._returns, type) and isinstance(value, self._returns):
+        if _is_one(value, self._returns):
             return value
         if isinstance(value, _TEXTS) and self._returns not in _TEXTS:
             value = self._parsed(value)
@@ -88,6 +88,13 @@ class OutputCheck:
             raise UnexpectedOutput(f"{self._where}: output: {said}", kind)
 
 
+def _is_one(value: Any, annotation: Any) -> bool:
+    try:
+        return isinstance(annotation, type) and isinstance(value, annotation)
+    except TypeError:  # a TypedDict or a Protocol is a type, and has no instances
+        return False
+
+
 class _Text:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -110,50 +117,20 @@ def expectations(expect: Any, where: str) -> tuple[Expectation, ...]:
 
 
 def no_nan(value: Any) -> str | None:
-    """A predicate for ``expect=``: no number in the output is NaN. Looks into lists, mappings,
-    arrays, data frames and tensors; what it finds is a ``numerical_error``.
+    """A predicate for ``expect=``: no number in the output is NaN; what it finds is a
+    ``numerical_error``.
+
+    Looks into lists, mappings and records (dataclasses, pydantic, msgspec and attrs models), arrays,
+    data frames and tensors. None is no NaN, nor is a missing text.
 
     >>> no_nan([1.0, 2.5]) is None, no_nan({"score": [0.5, float("nan")]})
     (True, 'NaN at score[1]')
     """
-    found = _nan_in(value, "")
+    found = nan_in(value, "")
     return None if found is None else f"NaN at {found or 'the top'}"
 
 
 no_nan.kind = "numerical_error"  # type: ignore[attr-defined]
-
-
-def _nan_in(value: Any, path: str) -> str | None:
-    if isinstance(value, float):
-        return path if math.isnan(value) else None
-    if value is None or isinstance(value, (str, bytes, int)):
-        return None
-    if isinstance(value, Mapping):
-        parts: Iterable[tuple[str, Any]] = (
-            (f"{path}.{key}" if path else str(key), one) for key, one in value.items()
-        )
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        parts = ((f"{path}[{index}]", one) for index, one in enumerate(value))
-    else:
-        return path if _holds_nan(value) else None
-    for where, one in parts:
-        found = _nan_in(one, where)
-        if found is not None:
-            return found
-    return None
-
-
-def _holds_nan(value: Any) -> bool:
-    """Arrays, tensors, frames: NaN is the one number that differs from itself."""
-    if not hasattr(value, "__array__") and not hasattr(value, "dtypes"):
-        return False
-    try:
-        differs = value != value
-        while hasattr(differs, "any"):
-            differs = differs.any()
-        return bool(differs)
-    except Exception:  # an array of something that cannot be compared holds no numbers
-        return False
 
 
 class OneForEach:

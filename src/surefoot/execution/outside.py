@@ -32,7 +32,7 @@ from .commands import Invoke
 from .cost import checked
 from .driving import invoke_async, invoke_sync
 from .effects import EffectState
-from .failures import decision_name, note_for_people
+from .failures import decision_name, note_for_people, tag
 from .isolated import refuse_in_child
 from .spec import StepSpec
 
@@ -144,6 +144,7 @@ class _Outside:
                 raise SetAside(outcome.failure, outcome.reason)
             return outcome.default
         failed = outcome.failure
+        tag(failed.exception, None, failed.classification, outcome.decision.kind)
         if self.frame is None or self.frame.step is None:
             note_for_people(
                 failed.exception,

@@ -24,6 +24,7 @@ def climbed(
 
     :param rows: its failures since it last began afresh, oldest first; at least one.
     """
+    rows = _before_parts(rows)
     fallbacks = {fallback.name: fallback for one in policy.recover for fallback in one.fallbacks}
     used = [fallbacks[row.fallback_to] for row in rows if row.fallback_to in fallbacks]
     # a fallback was a new beginning: its failures are counted as its own
@@ -44,20 +45,33 @@ def climbed(
     return history, _progress(policy, rows[-1], fallbacks)
 
 
+def _before_parts(rows: Sequence[FailureRecord]) -> Sequence[FailureRecord]:
+    """The failures up to the one that split an argument. Those after it are of single parts, whose
+    arguments are not the call's and whose results are gone: the parts begin anew."""
+    for number, row in enumerate(rows):
+        if row.decision == "adapt" and _kept(row)["split"] is not None:
+            return rows[: number + 1]
+    return rows
+
+
+def _kept(row: FailureRecord) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"changes": {}, "split": None}
+    if row.changes_kept is None:
+        return nothing
+    try:
+        kept: dict[str, Any] = decode("json", row.changes_kept)
+    except SurefootError:  # a class that is gone: it adapts anew
+        return nothing
+    return kept
+
+
 def _progress(
     policy: Policy, last: FailureRecord, fallbacks: dict[str, Fallback]
 ) -> Progress | None:
     fallback = fallbacks.get(last.fallback_to or last.fallback or "")
-    changes: dict[str, Any] = {}
-    split: tuple[str, Split] | None = None
-    if last.changes_kept is not None:
-        try:
-            kept = decode("json", last.changes_kept)
-        except SurefootError:  # a class that is gone: it adapts anew
-            kept = {"changes": {}, "split": None}
-        changes = kept["changes"]
-        if kept["split"] is not None:
-            split = _splitter(policy, kept["split"])
+    kept = _kept(last)
+    changes: dict[str, Any] = kept["changes"]
+    split = _splitter(policy, kept["split"]) if kept["split"] is not None else None
     if not changes and fallback is None and split is None:
         return None
     return Progress(changes, fallback, split)
