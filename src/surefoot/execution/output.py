@@ -7,7 +7,7 @@ other: the model is asked again, told what was wrong, or another one is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..codec.convert import convert
