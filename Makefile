@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo examples setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -18,6 +18,11 @@ help: ## this list
 demo: ## sets up and runs the example on real files: kills it half way and resumes (ARGS="--root DIR")
 	@$(BOOTSTRAP) demo
 	@$(PY) examples/file_triage/demo.py $(ARGS)
+
+examples: setup ## runs the three small examples: LLM extraction, payment saga, GPU batches
+	@$(PY) examples/llm_extraction/run.py
+	@echo && $(PY) examples/payment_saga/run.py
+	@echo && $(PY) examples/gpu_batch/run.py
 
 setup: ## sets up .venv for development (every other target does it too)
 	@$(BOOTSTRAP) dev
@@ -40,7 +45,7 @@ census: ## which exception classes of the catalog's libraries no rule knows (NEW
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
 
-test-demo: setup ## the example's own tests
+test-demo: setup ## the examples' own tests, and the load figure's
 	@$(PY) -m pytest tests/demo $(ARGS)
 
 test-wheel: setup ## the built package in an empty environment, away from the sources

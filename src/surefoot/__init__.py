@@ -10,10 +10,12 @@ from typing import Any
 
 from .context import carry
 from .errors import SurefootError, WorkflowCriticalError, WorkflowRetryError
+from .execution.cost import spend
 from .execution.effects import idempotency_key
+from .execution.output import no_nan
 from .execution.spec import Happened, NotHappened
 from .model import Classification
-from .policy import halve, on, truncate
+from .policy import grow, halve, last_error, on, split, truncate
 from .runtime import Runtime, classify, scrub
 from .workflow.batch import Batch, Outcome
 from .workflow.current import Current, current
@@ -42,10 +44,15 @@ __all__ = [
     "classify",
     "current",
     "effect",
+    "grow",
     "halve",
     "idempotency_key",
+    "last_error",
+    "no_nan",
     "on",
     "scrub",
+    "spend",
+    "split",
     "step",
     "truncate",
     "workflow",

@@ -8,9 +8,10 @@ and the async world, the orchestrators and the tests all climb the same ladder.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .clock import Clock, ManualClock
 from .decide import (
@@ -26,10 +27,13 @@ from .decide import (
     Skip,
     decide,
 )
+from .errors import BudgetExceeded, StepTimeout
 from .model import Classification
-from .policy import Fallback, Policy
+from .policy import Fallback, Policy, Split
+from .policy.adapters import Parts
 
 __all__ = [
+    "Budget",
     "Command",
     "Done",
     "Failure",
@@ -37,6 +41,7 @@ __all__ = [
     "Note",
     "Outcome",
     "Passed",
+    "Progress",
     "Raised",
     "Returned",
     "Skipped",
@@ -55,6 +60,13 @@ R = TypeVar("R")
 Classify = Callable[[BaseException], Classification]
 
 
+class Budget(Protocol):
+    """What bounds retries over all calls of a resource."""
+
+    def allows_retry(self, kind: str) -> bool: ...
+    def retried(self, kind: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Failure:
     """One failed attempt: what an adapter and ``current().failure`` get to see."""
@@ -71,6 +83,29 @@ class Failure:
     def message(self) -> str:
         """The text of the exception, as raised."""
         return self.classification.message
+
+    @property
+    def feedback(self) -> str | None:
+        """What was wrong with a model's answer, fit to be handed back to the model; None where the
+        failure is of another sort. The text of an API's error never is feedback."""
+        if self.kind not in ABOUT_THE_ANSWER:
+            return None
+        link: BaseException | None = self.exception
+        seen = 0
+        while link is not None and seen < 50:
+            if getattr(link, "response", None) is not None or hasattr(link, "status_code"):
+                return None  # a server said so
+            link, seen = link.__cause__, seen + 1
+        return self.message
+
+
+ABOUT_THE_ANSWER = frozenset(
+    (
+        *("malformed_output", "output_truncated", "unexpected_output", "numerical_error"),
+        *("schema_mismatch", "missing_value", "invalid_value", "parse_error", "empty_data"),
+    )
+)
+"""Kinds whose message says what is wrong with an answer."""
 
 
 class Try(NamedTuple):
@@ -92,6 +127,10 @@ class Note:
     fallback: Fallback | None
     doubt: Doubt = "none"
     """For an effect: whether it may have happened all the same."""
+    changed: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """What an adaptation changed: argument → what it was and what it is."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """All arguments that differ from the original ones from now on."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +210,16 @@ Outcome = Done | Skipped | Halted | Passed
 Loop = Generator[Command, Any, Outcome]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far up the ladder a call had come before this loop: its adapted arguments, its fallback,
+    and the argument that was split. A resume after a crash goes on from there."""
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    fallback: Fallback | None = None
+    split: tuple[str, Split] | None = None
+
+
 @dataclass
 class _State:
     attempt: int
@@ -178,6 +227,8 @@ class _State:
     fallback: Fallback | None = None
     previous: Failure | None = None
     tried: list[str] = field(default_factory=list)
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    parts: tuple[str, Split, Parts] | None = None
 
 
 def attempts(
@@ -188,16 +239,40 @@ def attempts(
     *,
     first: int = 1,
     history: History | None = None,
+    progress: Progress | None = None,
+    cost: Callable[[], float] = lambda: 0.0,
+    budget: Budget | None = None,
 ) -> Loop:
     """The loop itself.
 
     :param arguments: the call's arguments by name, asked for only where adapting needs them.
     :param first: the number of the first attempt (a resume after a crash goes on counting).
+    :param progress: where the ladder was left.
+    :param cost: US dollars that the call has cost so far.
+    :param budget: of its resource; it bounds retries over all calls.
     """
     history = history or History(clock.monotonic())
     state = _State(first)
+    if progress is not None:
+        state.changes = dict(progress.changes)
+        state.fallback = progress.fallback
+        if state.fallback is not None and state.fallback.form == "value":
+            return Done(state.fallback.target, first - 1, state.fallback.name)
+        if progress.split is not None:
+            name, splitter = progress.split
+            parts = splitter({**arguments(), **state.changes}[name], None)
+            if isinstance(parts, Parts):
+                state.parts = (name, splitter, parts)
     while True:
+        if state.parts is not None:
+            return (
+                yield from _in_parts(
+                    state, policy, clock, classify, arguments, history, cost, budget
+                )
+            )
         timeout = policy.timeout
+        if state.fallback is not None and state.fallback.timeout is not None:
+            timeout = state.fallback.timeout
         if policy.deadline is not None:
             left = max(0.001, history.started + policy.deadline - clock.monotonic())
             timeout = left if timeout is None else min(timeout, left)
@@ -222,13 +297,26 @@ def attempts(
                 return Done(verdict.value, state.attempt, verified=True)
             doubt = verdict.doubt
             now = clock.monotonic()
-        decision = decide(classification, exc, policy, history, now, clock.uniform, doubt)
+        decide_now = functools.partial(
+            decide,
+            classification,
+            exc,
+            policy,
+            now=now,
+            chance=clock.uniform,
+            doubt=doubt,
+            cost=cost(),
+            may_retry=budget is None or budget.allows_retry(classification.kind),
+        )
+        decision = decide_now(history)
+        state.changed = {}
         if isinstance(decision, Adapt):
-            decision, history = _adapt(
-                decision, state, failure, arguments, policy, history, clock, doubt
-            )
+            decision, history = _adapt(decision, state, failure, arguments, history, decide_now)
+        if isinstance(decision, Retry) and budget is not None:
+            budget.retried(classification.kind)
         state.tried.append(_told(failure, decision))
-        yield Note(failure, decision, state.fallback, doubt)
+        changed, changes = state.changed, dict(state.changes)
+        yield Note(failure, decision, state.fallback, doubt, changed, changes)
         state.previous = failure
         state.attempt += 1
         if isinstance(decision, Halt):
@@ -249,10 +337,8 @@ def _adapt(
     state: _State,
     failure: Failure,
     arguments: Callable[[], Mapping[str, Any]],
-    policy: Policy,
     history: History,
-    clock: Clock,
-    doubt: Doubt,
+    decide_now: Callable[[History], Decision],
 ) -> tuple[Decision, History]:
     """Carry an adaptation out; where it changes nothing, the next rung's turn has come."""
     kind = failure.kind
@@ -265,22 +351,79 @@ def _adapt(
         except Exception as exc:
             told = f"its adapter of {name} failed: {type(exc).__name__}: {exc}"
             return Halt(told), history.unchanged(kind)
-        if not _same(old, new):
+        if isinstance(new, Parts) and isinstance(adapter, Split):
+            state.parts = (name, adapter, new)
+            state.changed[name] = (old, new.values)
+        elif not _same(old, new):
             changed[name] = new
-    if changed:
+            state.changed[name] = (old, new)
+    if state.changed:
         state.changes = {**state.changes, **changed}
         return decision, history.adapted(kind)
     history = history.unchanged(kind)
-    decided = decide(
-        failure.classification,
-        failure.exception,
-        policy,
-        history,
-        clock.monotonic(),
-        clock.uniform,
-        doubt,
-    )
-    return decided, history
+    return decide_now(history), history
+
+
+def _in_parts(
+    state: _State,
+    policy: Policy,
+    clock: Clock,
+    classify: Classify,
+    arguments: Callable[[], Mapping[str, Any]],
+    history: History,
+    cost: Callable[[], float],
+    budget: Budget | None,
+) -> Loop:
+    """Each part of the argument by itself, one after the other; then one result of theirs."""
+    assert state.parts is not None
+    name, splitter, parts = state.parts
+    results: list[Any] = []
+    attempt, degraded = state.attempt, None
+    for part in parts.values:
+        changes = {**state.changes, name: part}
+        stopped = _out_of_means(policy, history, clock, cost()) if results else None
+        if stopped is not None:
+            failure = Failure(attempt - 1, stopped[0], classify(stopped[0]))
+            yield Note(failure, stopped[1], state.fallback)
+            return Halted(failure, stopped[1], (*state.tried, _told(failure, stopped[1])))
+        # its failures are counted anew; how often was split already, and what was used up, is not
+        own = History(history.started, rounds=history.rounds, used=history.used)
+        outcome = yield from attempts(
+            policy,
+            clock,
+            classify,
+            arguments,
+            first=attempt,
+            history=own,
+            progress=Progress(changes, state.fallback),
+            cost=cost,
+            budget=budget,
+        )
+        if not isinstance(outcome, Done):
+            return outcome
+        results.append(outcome.value)
+        degraded = outcome.degraded or degraded
+        attempt = outcome.attempts + 1
+    try:
+        return Done(splitter.put_together(results), attempt - 1, degraded)
+    except Exception as exc:
+        failure = Failure(attempt - 1, exc, classify(exc))
+        halt = Halt(f"the results of its parts cannot be put together: {type(exc).__name__}")
+        yield Note(failure, halt, state.fallback)
+        return Halted(failure, halt, (*state.tried, _told(failure, halt)))
+
+
+def _out_of_means(
+    policy: Policy, history: History, clock: Clock, cost: float
+) -> tuple[Exception, Halt] | None:
+    """Why no further part may be begun, if so: no failure has asked :func:`decide`."""
+    if policy.max_cost is not None and cost >= policy.max_cost:
+        told = f"its parts have cost ${cost:.4g}, and max_cost is ${policy.max_cost:.4g}"
+        return BudgetExceeded(told), Halt(told, kind="budget_exceeded")
+    if policy.deadline is not None and clock.monotonic() >= history.started + policy.deadline:
+        told = f"its deadline of {policy.deadline:g} s has passed between two parts"
+        return StepTimeout(told, timeout=policy.deadline), Halt(told, kind="deadline_exceeded")
+    return None
 
 
 def _same(old: Any, new: Any) -> bool:

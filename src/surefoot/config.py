@@ -32,7 +32,8 @@ class Config:
     """All settings. ``lease`` and ``grace`` are seconds.
 
     ``journal`` is a URL or a path, None for the default place. ``rules`` are catalog files of the
-    user, ``catalog`` holds the rules and kinds that stand among the settings. ``grace`` is what
+    user, ``catalog`` holds the rules and kinds that stand among the settings. ``resources`` are the
+    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``grace`` is what
     running steps get after a SIGTERM. ``progress`` shows bars on a terminal.
     """
 
@@ -44,6 +45,7 @@ class Config:
     progress: bool = True
     source: str | None = None
     catalog: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _text(value: Any) -> str:
@@ -159,11 +161,15 @@ def _apply(config: Config, table: Any, place: str, root: Path) -> Config:
         raise ConfigError(f"{place}: must be a table of settings")
     own = {key: value for key, value in table.items() if key in CATALOG_TABLES}
     found: dict[str, Any] = {"source": place, "catalog": own}
+    if "resources" in table:
+        found["resources"] = table["resources"]
     for key, value in table.items():
-        if key in CATALOG_TABLES:
+        if key in CATALOG_TABLES or key == "resources":
             continue
         if key not in KEYS:
-            raise ConfigError(f"{place}: unknown key {key!r}{_nearest(key, KEYS)}")
+            raise ConfigError(
+                f"{place}: unknown key {key!r}{_nearest(key, {**KEYS, 'resources': None})}"
+            )
         try:
             found[key] = KEYS[key](value)
         except ValueError as exc:

@@ -47,6 +47,16 @@ PASSING = frozenset({"cancelled", "control_flow"})
 UNREACHED = frozenset({"bug", "cancelled", "control_flow"})
 """Kinds that ``on(Exception)`` never reaches."""
 
+SPLITTING = frozenset(
+    (
+        *("gpu_out_of_memory", "host_out_of_memory", "payload_too_large"),
+        *("context_length_exceeded", "output_truncated", "content_filtered", "malformed_output"),
+        *("unexpected_output", "numerical_error", "missing_value", "schema_mismatch"),
+        *("invalid_value", "corrupt_file", "encoding_error", "parse_error", "empty_data"),
+    )
+)
+"""Kinds of a batch that fewer items may not have: what is too large, and what one item is to blame for."""
+
 CRITICAL_RULE = "surefoot.critical"
 """The rule of WorkflowCriticalError: nothing overrides it."""
 
@@ -150,11 +160,15 @@ def decide(
     now: float,
     chance: Chance,
     doubt: Doubt = "none",
+    cost: float = 0.0,
+    may_retry: bool = True,
 ) -> Decision:
     """What happens now.
 
     :param history: with this failure already in it (see :meth:`History.after`).
     :param now: seconds of the clock that ``history`` was made with.
+    :param cost: US dollars that the call's attempts have cost so far.
+    :param may_retry: whether the retry budget of its resource has room for one more.
     """
     kind = classification.kind
     if kind in PASSING:
@@ -170,6 +184,11 @@ def decide(
     left = None if policy.deadline is None else history.started + policy.deadline - now
     if left is not None and left <= 0:
         return Halt(f"its deadline of {policy.deadline:g} s has passed", kind="deadline_exceeded")
+    if policy.max_cost is not None and cost >= policy.max_cost:
+        return Halt(
+            f"its attempts have cost ${cost:.4g}, and max_cost is ${policy.max_cost:.4g}",
+            kind="budget_exceeded",
+        )
 
     chosen = rungs(classification, exc, policy)
     reasons: list[str] = []
@@ -178,7 +197,9 @@ def decide(
     if retry is not None:
         verdict = _retry(retry, classification, policy, history, now, left, chance)
         if isinstance(verdict, Retry):
-            return verdict
+            if may_retry:
+                return verdict
+            verdict = "the retry budget of its resource is used up"
         reasons.append(verdict)
     else:
         reasons.append(f"{kind} is not retried")
@@ -202,6 +223,8 @@ def decide(
     if chosen.fallbacks:
         reasons.append("no fallback is left")
 
+    if policy.in_batch and kind in SPLITTING:
+        return Halt("; ".join([*reasons, "its items are tried in two halves"]), kind="split")
     if chosen.skip is not None:
         if policy.in_map:
             return Skip(chosen.skip.default, "; ".join(reasons))

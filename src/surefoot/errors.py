@@ -21,9 +21,16 @@
      ├── KeyConflict                one idempotency key is used with different arguments
      ├── InDoubt                    an effect began, and nobody knows whether it happened
      ├── ProcessCrashed             the process died again and again without a new checkpoint
+     ├── UnexpectedOutput           a step's output is not what its returns= or expect= asks for
+     ├── BudgetExceeded             a run has cost as much as its max_cost
+     ├── CircuitOpen                a resource is known to be down: not even tried
      ├── MapHalted                  too many items of a map failed
      ├── ReplayedFailure            stands in for a recorded exception whose class cannot be made
-     └── StepTimeout (TimeoutError) an attempt took longer than its ``timeout``
+     ├── StepTimeout (TimeoutError) an attempt took longer than its ``timeout``
+     ├── StepDied                   the process of an isolated step ended in the middle of an attempt
+     │    ├── StepKilled            from outside: the out-of-memory killer, a person, a supervisor
+     │    └── StepCrashed           by itself: a segmentation fault, an abort, ``os._exit``
+     └── StepOutOfMemory (MemoryError)  an isolated step needed more than its ``memory``
 
     RunCancelled (BaseException)    someone asked the run to stop; `except Exception` lets it pass
     RunInterrupted (BaseException)  the process was asked to end (SIGTERM); the run can be resumed
@@ -36,7 +43,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 __all__ = [
+    "BudgetExceeded",
     "CheckpointDamaged",
+    "CircuitOpen",
     "ConfigError",
     "DefinitionError",
     "InDoubt",
@@ -52,8 +61,13 @@ __all__ = [
     "RunCancelled",
     "RunInterrupted",
     "RunLocked",
+    "StepCrashed",
+    "StepDied",
+    "StepKilled",
+    "StepOutOfMemory",
     "StepTimeout",
     "SurefootError",
+    "UnexpectedOutput",
     "UnknownRun",
     "UnknownStep",
     "UnsavableError",
@@ -161,6 +175,30 @@ class ProcessCrashed(SurefootError):
     """The run was taken over again and again without one new checkpoint."""
 
 
+class UnexpectedOutput(SurefootError):
+    """A step's output is not what its ``returns=`` or ``expect=`` asks for.
+
+    ``kind`` is what that makes of it: ``unexpected_output``, ``malformed_output``,
+    ``output_truncated`` or ``numerical_error``.
+    """
+
+    def __init__(self, message: str = "", kind: str = "unexpected_output") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class BudgetExceeded(SurefootError):
+    """A run has cost as much as its ``max_cost``: no further attempt is begun."""
+
+
+class CircuitOpen(SurefootError):
+    """Too many calls of a resource failed: it is left alone until ``retry_after`` seconds are over."""
+
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class MapHalted(SurefootError):
     """More items of a map failed than ``max_failure_ratio`` allows."""
 
@@ -187,6 +225,43 @@ class StepTimeout(SurefootError, TimeoutError):
 
     def running(self) -> bool:
         return self._running is not None and self._running()
+
+
+class StepDied(SurefootError):
+    """The process of an isolated step ended in the middle of an attempt.
+
+    ``returncode`` is how, as :mod:`subprocess` tells it: the exit code, or the negative number of the
+    signal. ``signal`` is the signal's name, as ``"SIGSEGV"``, or None. ``trace`` is what the process
+    itself could still write of where it was (:mod:`faulthandler`), or empty.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        returncode: int | None = None,
+        signal: str | None = None,
+        trace: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+        self.signal = signal
+        self.trace = trace
+
+
+class StepKilled(StepDied):
+    """It was ended from outside: by the out-of-memory killer, a person or a supervisor."""
+
+
+class StepCrashed(StepDied):
+    """It ended by itself: a segmentation fault, an abort, ``os._exit``."""
+
+
+class StepOutOfMemory(SurefootError, MemoryError):
+    """An isolated step needed more than its ``memory`` (bytes); its MemoryError is the cause."""
+
+    def __init__(self, message: str = "", memory: int | None = None) -> None:
+        super().__init__(message)
+        self.memory = memory
 
 
 class RunCancelled(BaseException):

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,17 @@ from .model import BUILTIN_KINDS, Classification, Stage
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.spec import StepSpec
+    from .isolation import Pool
     from .journal import Journal
+    from .resources import Resource, Resources
 
 __all__ = ["Runtime", "classify", "scrub"]
 
 Listener = Callable[[Event], None]
 
 KEY_BYTES = 32
+HEAR_EVERY = 0.5
+"""Seconds between looks at what other processes have told."""
 
 
 class Runtime:
@@ -80,6 +84,10 @@ class Runtime:
         self._catalog: Catalog | None = None
         self._listeners: list[Listener] = list(listeners or ())
         self._warned: set[str] = set()
+        self._resources: Resources | None = None
+        self._workers: Pool | None = None
+        self._opening = threading.Lock()
+        self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
         self.stopping = False
 
@@ -167,6 +175,56 @@ class Runtime:
         )
 
     @property
+    def resources(self) -> Resources:
+        """What its steps depend on, with their shared health.
+
+        :raises ConfigError: a table ``[resources.<name>]`` is wrong.
+        """
+        if self._resources is None:
+            from .resources import Resources
+            from .resources.options import resource_options
+
+            made = {}
+            tables = self.config.resources
+            if not isinstance(tables, Mapping):
+                raise ConfigError(f"{self.config.source}: resources must be tables by name")
+            for name, table in tables.items():
+                try:
+                    made[name] = resource_options(table)
+                except ValueError as exc:
+                    raise ConfigError(
+                        f"{self.config.source}: [resources.{name}] must be {exc}"
+                    ) from exc
+            self._resources = Resources(made)
+        return self._resources
+
+    def resource(self, name: str) -> Resource:
+        """One of them."""
+        return self.resources.get(name)
+
+    def hear(self) -> None:
+        """Read what other processes have found out about resources, twice a second at most."""
+        now = self.clock.monotonic()
+        if now - self._heard < HEAR_EVERY:
+            return
+        self._heard = now
+        from .journal.shared import shared_states
+
+        wall = self.clock.now()
+        for state in shared_states(self.journal.store):
+            self.resource(state.name).hear(state.gate_until, state.open_until, wall)
+
+    @property
+    def workers(self) -> Pool:
+        """The child processes of isolated steps; none is started before one is needed."""
+        with self._opening:
+            if self._workers is None:
+                from .isolation import Pool
+
+                self._workers = Pool()
+            return self._workers
+
+    @property
     def listening(self) -> bool:
         return bool(self._listeners)
 
@@ -199,7 +257,7 @@ class Runtime:
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
 
-        return scrub_text(text, known=_known_secrets())
+        return scrub_text(text, known=known_secrets())
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -234,7 +292,13 @@ class Runtime:
     def __enter__(self) -> Runtime:
         outer = frame()
         self._tokens.append(
-            enter(Frame(runtime=self, disabled=outer.disabled if outer is not None else False))
+            enter(
+                Frame(
+                    runtime=self,
+                    disabled=outer.disabled if outer is not None else False,
+                    child=outer.child if outer is not None else None,
+                )
+            )
         )
         return self
 
@@ -244,10 +308,19 @@ class Runtime:
             self.close()
 
     def close(self) -> None:
-        """Write what is queued and close the journal; it opens anew when it is needed again."""
+        """End the processes of isolated steps, write what is queued and close the journal; all of
+        it opens anew when it is needed again."""
+        self.close_workers()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+
+    def close_workers(self) -> None:
+        """End the processes of isolated steps; those that work are killed."""
+        with self._opening:
+            workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()
 
 
 @functools.lru_cache(maxsize=8)
@@ -287,7 +360,7 @@ def _tell(message: str) -> None:
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
-def _known_secrets() -> tuple[str, ...]:
+def known_secrets() -> tuple[str, ...]:
     """The values of secret-named environment variables, which must never be shown."""
     return tuple(
         value
@@ -326,4 +399,4 @@ def scrub(value: Any) -> Any:
     """
     from .scrub import scrub as clean
 
-    return clean(value, known=_known_secrets())
+    return clean(value, known=known_secrets())

@@ -148,7 +148,7 @@ def test_an_unknown_key_names_the_file_and_the_nearest(tmp_path: Path) -> None:
 def test_an_unknown_key_like_no_other_gets_the_list(tmp_path: Path) -> None:
     settings(tmp_path, "zzz = 5\n")
     assert wrong(tmp_path).endswith(
-        "unknown key 'zzz'; known are durability, grace, journal, lease, progress, rules"
+        "unknown key 'zzz'; known are durability, grace, journal, lease, progress, resources, rules"
     )
 
 

@@ -30,6 +30,7 @@ from tests.support.nursery import Nursery
 
 GO = "tests.crash.toy:go"
 RETURNED = ("end", "raised")
+ENDED = ("completed", "rolled_back")
 SHARED = 4
 """Commits that mapped items may share or not."""
 
@@ -75,6 +76,7 @@ class State:
     calls: list[Any]
     claims: list[Any]
     letters: list[Any]
+    undone: list[Any]
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Control:
         return at <= of - 3 * SHARED
 
     def all_completed(self) -> bool:
-        return all(run["status"] == "completed" for run in self.runs.values())
+        return all(run["status"] in ENDED for run in self.runs.values())
 
 
 class Sweep:
@@ -252,7 +254,7 @@ class Sweep:
                 self._found(kills, "stuck", f"the resume failed: {ended.error or ended.signal}")
                 return
             told = ended.value["runs"]
-            if all(run["status"] == "completed" for run in told.values()):
+            if all(run["status"] in ENDED for run in told.values()):
                 break
             if any(run["kind"] != "in_doubt" for run in told.values() if run["kind"]) or rerun:
                 break
@@ -286,7 +288,7 @@ class Sweep:
             if counted[deed] > control.applied[deed]:
                 self._found(kills, "duplicate", f"{deed} was applied {counted[deed]} times")
         now = state(place)
-        for name in ("runs", "calls", "claims", "letters"):
+        for name in ("runs", "calls", "claims", "letters", "undone"):
             ours, theirs = getattr(now, name), getattr(control.state, name)
             if ours != theirs:
                 odd = [row for row in (*ours, *theirs) if (row in ours) != (row in theirs)]
@@ -308,6 +310,7 @@ QUERIES = {
     "c.format FROM calls c JOIN runs r ON r.pk = c.run_pk ORDER BY 1, 2, 4",
     "claims": "SELECT effect, effect_key, state, result_digest FROM claims ORDER BY 1, 2",
     "letters": "SELECT step, item, kind, state FROM dead_letters ORDER BY call_id, state",
+    "undone": "SELECT step, effect_key, generation, state FROM compensations ORDER BY 1, 2",
     "asked": "SELECT effect_key FROM claims c WHERE asked OR at < (SELECT max(f.at) FROM failures f "
     "WHERE f.run_pk = c.run_pk AND f.call_id = c.call_id "
     # a halt before an attempt could begin (the key was in doubt already) tells nothing about one
@@ -344,7 +347,7 @@ def failed_attempts(place: Path) -> Counter[tuple[str, str, int]]:
 
 
 def state(place: Path) -> State:
-    return State(*_read(place, "runs", "calls", "claims", "letters"))
+    return State(*_read(place, "runs", "calls", "claims", "letters", "undone"))
 
 
 def at_kill(place: Path, event: str, pid: int) -> AtKill:
@@ -363,13 +366,13 @@ def bodies(place: Path, kill: AtKill) -> Iterator[tuple[str, str]]:
     lines = Ledger(place / "ledger").lines()
     before = [line for line in lines[: kill.lines] if line["word"] != "act"]
     for line in lines[kill.lines :]:
-        if line["word"] == "begin" and _call(line) in kill.done:
+        if line["word"] == "begin" and _call(line) in kill.done and "ends_it" not in line:
             yield "ran_again", f"{line['what']} ran again although its end was committed"
         if line["word"] == "begin" and (*_call(line), line["attempt"]) in kill.spent:
             number = line["attempt"]
             yield "attempt_again", f"{line['what']} made attempt {number} again, which was noted"
     for number, line in enumerate(before):
-        if line["word"] not in RETURNED or _call(line) in kill.done:
+        if line["word"] not in RETURNED or _call(line) in kill.done or line.get("part"):
             continue
         if (*_call(line), line["attempt"]) in kill.noted:
             continue

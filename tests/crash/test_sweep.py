@@ -49,7 +49,9 @@ def closed(report: Report, wanted: int) -> None:
     assert report.fired >= report.points
 
 
-@pytest.mark.parametrize(("program", "sample"), [("whole", 16), ("async", 8), ("shaky", 8)])
+@pytest.mark.parametrize(
+    ("program", "sample"), [("whole", 16), ("async", 8), ("shaky", 8), ("climb", 8), ("saga", 8)]
+)
 def test_a_run_that_is_killed_at_any_point_ends_as_if_nothing_had_happened(
     nursery: Nursery, place: Path, controls: dict[str, Control], program: str, sample: int
 ) -> None:
@@ -62,15 +64,21 @@ def test_a_run_that_is_killed_at_any_point_ends_as_if_nothing_had_happened(
         closed(sweep.report, sample)
 
 
+@pytest.mark.parametrize("program", ["small", "saga"])
 def test_a_run_whose_resume_is_killed_too_ends_as_if_nothing_had_happened(
-    nursery: Nursery, place: Path, controls: dict[str, Control]
+    nursery: Nursery, place: Path, controls: dict[str, Control], program: str
 ) -> None:
-    sweep = Sweep(nursery, place, "small", control=controls["small"])
+    sweep = Sweep(nursery, place, program, control=controls[program])
     events = len(sweep.control.events)
-    if FULL:
+    if FULL and program == "small":
         for at in range(1, events + 1):
             sweep.pairs(at, range(1, 10_000))
         closed(sweep.report, events * 20)
+    elif FULL:  # all pairs of a rollback would take half an hour
+        chance = random.Random(SEED)
+        for at in chance.sample(range(1, events + 1), 30):
+            sweep.pairs(at, sorted(chance.sample(range(1, 40), 8)))
+        closed(sweep.report, 30)
     else:
         chance = random.Random(SEED)
         for at in chance.sample(range(1, events + 1), 5):

@@ -19,11 +19,14 @@ from surefoot import (
     Happened,
     NotHappened,
     Runtime,
+    WorkflowCriticalError,
     WorkflowRetryError,
     current,
     effect,
+    halve,
     idempotency_key,
     on,
+    split,
     step,
     workflow,
 )
@@ -63,10 +66,13 @@ def warm_up() -> None:
 
 
 @contextmanager
-def body(what: str, beside: bool = False) -> Iterator[None]:
+def body(what: str, beside: bool = False, **more: bool) -> Iterator[None]:
     """Note the begin and the end of a step's body, with the call that it belongs to.
 
     :param beside: other calls of its scope run at the same time, as the items of a map do.
+    :param more: ``part``: one of several bodies whose results are kept together, as one call's.
+        ``ends_it``: its failure ends the run; until that is written, nobody knows that it was not
+        caught, and it is tried once more.
     """
     here = current()
     fields = {
@@ -76,6 +82,7 @@ def body(what: str, beside: bool = False) -> Iterator[None]:
         "attempt": here.attempt,
         "pid": os.getpid(),
         "beside": beside or here.item is not None,
+        **more,
     }
     WORLD.ledger.note("begin", **fields)
     try:
@@ -218,6 +225,104 @@ def shaky(n: int) -> dict[str, Any]:
     }
 
 
+# -- the ladder -----------------------------------------------------------------------------------
+
+
+class TooBig(Exception):
+    """Half of it would do."""
+
+
+@step(recover=[on(TooBig).adapt(size=halve(minimum=1))])
+def sized(size: int) -> int:
+    with body("sized"):
+        if size > 2:
+            raise TooBig(size)
+        return size
+
+
+@step(recover=[on(TooBig).adapt(values=split())])
+def parts(values: list[int]) -> list[int]:
+    with body("parts", part=len(values) == 1):
+        if len(values) > 1:
+            raise TooBig(len(values))
+        return [10 * value for value in values]
+
+
+def elsewhere(n: int) -> str:
+    """Something to fall back on; it stumbles, too."""
+    with body("elsewhere"):
+        if current().attempt < 3:
+            raise WorkflowRetryError("not yet")
+        return f"elsewhere {n}"
+
+
+@step(attempts=3, recover=[on(Broken).fall_back(elsewhere)])
+def falls(n: int) -> str:
+    with body("falls"):
+        raise Broken("cannot be mended")
+
+
+@step
+def batched(values: list[int]) -> list[int]:
+    with body("batched"):
+        if len(values) > 1 and 3 in values:
+            raise ValueError("one of them is to blame")
+        return [100 * value for value in values]
+
+
+@workflow
+def climb(n: int) -> dict[str, Any]:
+    """Every rung that changes something."""
+    return {
+        "sized": sized(4 * n),
+        "parts": parts(list(range(n))),
+        "falls": falls(n),
+        "batched": batched.map(range(4), batch=2, workers=1).results,
+    }
+
+
+# -- a saga ---------------------------------------------------------------------------------------
+
+
+def unbook(receipt: str, seat: int) -> None:
+    put("unbook", seat, idempotency_key())
+
+
+@effect(key=lambda seat: f"book:{seat}", compensate=unbook, on_doubt="rerun")
+def book(seat: int) -> str:
+    put("book", seat, idempotency_key())
+    return f"seat {seat}"
+
+
+def unpay(receipt: str) -> None:
+    put("unpay", receipt, idempotency_key())
+
+
+def paid(order: int) -> Happened[str] | NotHappened:
+    there = any(line["deed"] == order for line in WORLD.ledger.acts("pay"))
+    return Happened(f"paid {order}") if there else NotHappened()
+
+
+@effect(key=lambda order: f"pay:{order}", verify=paid, compensate=unpay, on_doubt="rerun")
+def pay(order: int) -> str:
+    put("pay", order, None)
+    return f"paid {order}"
+
+
+@step
+def fly(n: int) -> str:
+    with body("fly", ends_it=True):
+        raise WorkflowCriticalError("the airport is closed")
+
+
+@workflow(rollback="on_halt")
+def saga(n: int) -> str:
+    book(n)
+    pay(n)
+    book(n + 1)
+    return fly(n)
+
+
 def settled(made: Any) -> Any:
     """The effect as it is; or, once a person has looked, the same with her word."""
     return made.with_options(on_doubt="rerun") if WORLD.person_says_rerun else made
@@ -341,6 +446,8 @@ PROGRAMS: dict[str, list[tuple[Any, str, int]]] = {
     "shaky": [(shaky, "one", 2)],
     "careless": [(careless, "one", 2)],
     "async": [(pipeline_async, "one", 3)],
+    "climb": [(climb, "one", 2)],
+    "saga": [(saga, "one", 1)],
 }
 
 
@@ -444,10 +551,10 @@ def _attend_all(runtime: Runtime, program: str) -> dict[str, Any]:
 def _attend(runtime: Runtime, made: Any, run_id: str, argument: int) -> Run[Any]:
     import asyncio
 
-    halted = any(
-        record.run_id == run_id and record.status == "halted" for record in runtime.journal.runs()
-    )
-    if halted:  # a person resumes it; one whose process died is resumed by starting it again
+    status = {record.run_id: record.status for record in runtime.journal.runs()}.get(run_id)
+    if status == "rolling_back":
+        gone_on = made.rollback(run_id)
+    elif status == "halted":  # a person resumes it; one whose process died is started again
         gone_on = made.resume(run_id)
     else:
         gone_on = made.with_options(run_id=run_id).start(argument)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from ..attempts import Failure
+from ..attempts import Failure, Progress
 from ..context import Frame
 from ..decide import History
 from ..errors import (
@@ -15,6 +15,7 @@ from ..errors import (
     DefinitionError,
     KeyConflict,
     ResumeDrift,
+    RunInterrupted,
     SurefootError,
 )
 from ..events import Drifted, Replayed, Where
@@ -23,6 +24,8 @@ from ..journal import CallRecord
 from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
+from ..store.base import Op
+from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -57,9 +60,11 @@ class Call:
 
     __slots__ = (
         "_new",
+        "also",
         "args",
         "began",
         "call_id",
+        "cost",
         "digest",
         "first",
         "frame",
@@ -72,11 +77,14 @@ class Call:
         "ordinal",
         "own_key",
         "policy",
+        "progress",
         "record",
         "repeat",
         "run",
         "scope",
         "spec",
+        "spent",
+        "tokens",
     )
 
     def __init__(
@@ -116,7 +124,12 @@ class Call:
         self.kept: Stored | None = None
         self.first = 1
         self.history: History | None = None
+        self.progress: Progress | None = None
         self.began = 0.0
+        self.cost = 0.0  # of the attempt that runs
+        self.tokens = 0
+        self.spent = 0.0  # of all attempts
+        self.also: Op | None = None  # what its end writes besides: the letter that it replays
         self._new: NewCall | None = None
 
     @property
@@ -146,6 +159,17 @@ class Call:
                 spec.source,
             )
         return self._new
+
+    def charge(self, usd: float, tokens: int = 0) -> None:
+        """An attempt has cost something: US dollars, and tokens."""
+        self.cost += usd
+        self.tokens += tokens
+        self.spent += usd
+        self.run.charge(usd)
+
+    def next_attempt(self) -> None:
+        """What is charged from now on is another attempt's."""
+        self.cost, self.tokens = 0.0, 0
 
     def arguments(self) -> dict[str, Any]:
         """The original arguments by name, defaults too."""
@@ -181,12 +205,13 @@ def open_call(
     :raises UnsavableError: an argument cannot be read; the message names ``ignore=``.
     """
     run.check()
+    check_fence(frame, spec.where)
     digest = spec.digester.digest(args, kwargs)
     name = spec.name
     key: str | None = None
     own_key = spec.effect is not None and spec.effect.key is not None
     if own_key:
-        key = _own_key(spec, digest)
+        key = key_for(spec, digest)
     mark = digest.total if item_id is None else f"id:{item_id}"
     with run.lock:
         ordinal = scope.ordinals.get(name, 0)
@@ -233,6 +258,15 @@ def open_call(
     return call
 
 
+def check_fence(frame: Frame, where: str) -> None:
+    """An attempt that was abandoned at its timeout begins nothing more: its next try has begun.
+
+    :raises RunInterrupted: it was; it ends the abandoned thread, and nobody else sees it.
+    """
+    if frame.fence is not None and frame.fence.down:
+        raise RunInterrupted(f"{where}: the attempt around it was abandoned at its timeout")
+
+
 def leave_scope(call: Call) -> None:
     """The call is over, however it ended."""
     run = call.run
@@ -242,7 +276,7 @@ def leave_scope(call: Call) -> None:
         run.drop_kept(call.call_id)
 
 
-def _own_key(spec: StepSpec, digest: Digest) -> str:
+def key_for(spec: StepSpec, digest: Digest) -> str:
     assert spec.effect is not None and spec.effect.key is not None
     bound = {**spec.digester.defaults, **digest.bound}
     try:
@@ -424,7 +458,7 @@ def _raise_again(call: Call, found: CallRecord) -> None:
     if recorded is None:
         return
     exc = restore_exception(json.loads(recorded))
-    tag(exc, found.call_id)
+    tag(exc, found.call_id, None, found.note)
     with call.run.lock:
         call.run.replayed_failures.add(found.call_id)
     raise exc
@@ -442,12 +476,6 @@ def _go_on(call: Call, found: CallRecord) -> None:
             rows = rows[number + 1 :]  # a halt before that: since then it starts afresh
     if not rows:
         return
-    now = call.run.clock.monotonic()
-    wall = call.run.clock.now()
-    spent: dict[str, int] = {}
-    first: dict[str, float] = {}
-    for row in rows:
-        spent[row.kind] = spent.get(row.kind, 0) + 1
-        first.setdefault(row.kind, now - max(0.0, wall - row.at))
     call.first = rows[-1].attempt + 1
-    call.history = History(now, tuple(spent.items()), tuple(first.items()))
+    call.spent = sum(row.cost for row in rows)
+    call.history, call.progress = climbed(call.spec, call.policy, rows, call.run.clock)

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..attempts import Note
-from ..decide import Adapt, FallBack, Retry
+from ..codec import encode
+from ..codec.refusal import shown
+from ..decide import FallBack, Retry
+from ..errors import SurefootError
 from ..journal.writes import FailureWrite
 from ..model import Classification
 
@@ -20,6 +23,7 @@ __all__ = [
     "calls_that_ended",
     "decision_name",
     "failure_row",
+    "halted_as",
     "judged",
     "note_for_people",
     "tag",
@@ -28,18 +32,29 @@ __all__ = [
 
 TAG = "__surefoot_calls__"
 JUDGED = "__surefoot_judged__"
+HALTED = "__surefoot_halted__"
 SAID = "__surefoot_said__"
 STACK_FRAMES = 40
 
 
-def tag(exc: BaseException, call_id: str, judged: Classification | None = None) -> None:
+def tag(
+    exc: BaseException,
+    call_id: str | None,
+    judged: Classification | None = None,
+    halted_as: str | None = None,
+) -> None:
     """Remember on an exception which call it came from: that decides what a resume runs again.
 
     What the innermost call judged it to be stays: there the stage was known.
+
+    :param call_id: None outside of a run, where calls have none.
+    :param halted_as: why it was given up, where that is not what it failed with.
     """
     try:
-        exc.__dict__.setdefault(TAG, []).append(call_id)
+        if call_id is not None:
+            exc.__dict__.setdefault(TAG, []).append(call_id)
         exc.__dict__.setdefault(JUDGED, judged)
+        exc.__dict__.setdefault(HALTED, halted_as)
     except Exception:  # an exception without a __dict__: it is then not found on its way out
         return
 
@@ -52,6 +67,12 @@ def judged(exc: BaseException) -> Classification | None:
     """What the step that failed judged the exception to be; None if it is no step's."""
     found = getattr(exc, "__dict__", {}).get(JUDGED)
     return found if isinstance(found, Classification) else None
+
+
+def halted_as(exc: BaseException) -> str | None:
+    """Why the step that failed was given up, e.g. ``in_doubt``; None: because of the failure itself."""
+    found = getattr(exc, "__dict__", {}).get(HALTED)
+    return found if isinstance(found, str) else None
 
 
 def calls_that_ended(exc: BaseException) -> tuple[str, ...]:
@@ -118,9 +139,37 @@ def failure_row(call: Call, note: Note, scrub: Callable[[str], str], at: float) 
         decision=decision_name(decision),
         reason=scrub(decision.reason),
         waited=decision.after if isinstance(decision, Retry) else None,
-        changes=json.dumps(sorted(decision.adapters)) if isinstance(decision, Adapt) else None,
+        changes=_changes(note, scrub),
         fallback=note.fallback.name if note.fallback is not None else None,
+        changes_kept=_kept(note),
+        fallback_to=decision.to.name if isinstance(decision, FallBack) else None,
+        cost=call.cost,
+        tokens=call.tokens,
     )
+
+
+def _changes(note: Note, scrub: Callable[[str], str]) -> str | None:
+    """What an adaptation changed, as people read it."""
+    if not note.changed:
+        return None
+    told = {
+        name: {"was": scrub(shown(was, 200)), "now": scrub(shown(now, 200))}
+        for name, (was, now) in note.changed.items()
+    }
+    return json.dumps(told)
+
+
+def _kept(note: Note) -> bytes | None:
+    """The adapted arguments, raw, for a resume after a crash; None where there are none, or where
+    they cannot be saved: the resume then adapts anew."""
+    split = [name for name in note.changed if name not in note.changes]
+    if not note.changes and not split:
+        return None
+    try:
+        kept = {"changes": dict(note.changes), "split": split[0] if split else None}
+        return encode(kept, where="adapted arguments").data
+    except SurefootError:
+        return None
 
 
 def stack_text(exc: BaseException) -> str:

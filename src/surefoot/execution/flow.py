@@ -25,9 +25,8 @@ from ..attempts import (
     Wait,
     attempts,
 )
-from ..codec import encode
 from ..codec.exceptions import save_exception
-from ..context import Frame
+from ..context import Fence, Frame
 from ..decide import Halt, Retry, Settled
 from ..errors import InDoubt, KeyConflict, SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
@@ -37,8 +36,12 @@ from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
 from .commands import Command, Commit, Finish, Invoke, Sleep
+from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, failure_row, note_for_people, tag
+from .kept import keep
+from .output import OneForEach
+from .protect import Guard
 from .state import RunState, Scope
 
 __all__ = ["flow"]
@@ -65,14 +68,14 @@ def flow(call: Call) -> Flow:
             return (yield from _not_begun(call, exc))
         if got.happened is None:
             return (yield from _attempts(call, call.key))
-        if got.by == call.run.run_id:
-            return got.happened.result  # done before in this very run, and recorded
-        result = got.happened.result
-        note = VERIFIED if got.by is None else None
+        result, by = got.happened.result, got.by
+        note = VERIFIED if by is None else None
+        if by == call.run.run_id:
+            if call.also is None and call.call_id not in call.run.recorded.superseded:
+                return result  # done before in this very run, and recorded
+            by, note = None, "done before; its result was kept"
         return (
-            yield from _complete(
-                call, result, call.first, None, held=got.held, by=got.by, note=note
-            )
+            yield from _complete(call, result, call.first, None, held=got.held, by=by, note=note)
         )
     finally:
         call.run.free_key(call.spec.name, call.key)
@@ -99,18 +102,35 @@ def _attempts(call: Call, key: str | None) -> Flow:
     since = run.clock.now() if key is not None else 0.0
     reply: Any = None
     policy = call.policy
-    if call.history is None and policy.deadline is None:
+    guard = Guard(call, run.services.resource(spec.resource)) if spec.resource else None
+    if call.history is None and call.progress is None and policy.deadline is None:
         # nearly every call ends with its first attempt: the ladder is only fetched for the others
-        reply = yield _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        first = _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
+        reply = (yield first) if guard is None else (yield from guard.invoke(first))
+        if type(reply) is Returned:
+            reply = checked(spec, reply, call)
         if type(reply) is Returned:
             return (yield from _complete(call, reply.value, call.first, None))
         _stop_if_lost(run)
 
     def classify(exc: BaseException) -> Any:
-        return run.services.classify(exc, spec, run.after_inference)
+        judged = run.services.classify(exc, spec, run.after_inference)
+        if guarded is not None:
+            guarded.failed(judged)
+        return judged
+
+    guarded = guard
 
     loop = attempts(
-        policy, run.clock, classify, call.arguments, first=call.first, history=call.history
+        policy,
+        run.clock,
+        classify,
+        call.arguments,
+        first=call.first,
+        history=call.history,
+        progress=call.progress,
+        cost=lambda: call.spent,
+        budget=guard.resource if guard is not None else None,
     )
     outcome: Outcome
     if reply is not None:
@@ -137,16 +157,23 @@ def _attempts(call: Call, key: str | None) -> Flow:
             # each attempt asks for its key anew
             state = EffectState(key, call) if key is not None else None
             since = run.clock.now()
-            reply = yield _invoke(call, command, state)
+            # a function to fall back on does not depend on what this step depends on
+            elsewhere = command.fallback is not None and command.fallback.form == "function"
+            guarded = None if elsewhere else guard
+            invoke = _invoke(call, command, state)
+            reply = (yield invoke) if guarded is None else (yield from guarded.invoke(invoke))
             _stop_if_lost(run)
+            if type(reply) is Returned:
+                reply = checked(spec, reply, call)
         elif isinstance(command, Note):
             yield Commit(_noted(call, command))
+            call.next_attempt()
             _tell(call, command)
         elif isinstance(command, Wait):
             yield Sleep(command.seconds)
         else:
             reply = yield from _verify(call, command.failure, state, since)
-    return (yield from _end(call, outcome))
+    return (yield from _end(call, outcome, guard))
 
 
 def _stop_if_lost(run: RunState) -> None:
@@ -164,6 +191,7 @@ def _verify(
 
 def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
     spec, outer = call.spec, call.frame
+    fence = outer.fence if command.timeout is None else Fence(outer.fence)
     here = Frame(
         runtime=outer.runtime,
         run=call.run,
@@ -175,7 +203,9 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         item_id=call.item_id if call.item is not None else outer.item_id,
         failure=command.previous,
         effect=state,
+        meter=call,
         once=call.policy.once or call.policy.attempts != 1,
+        fence=fence,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
     fallback = command.fallback
@@ -188,7 +218,10 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
             fn = fallback.target
     if changes:
         args, kwargs = spec.digester.call_args({**call.digest.bound, **changes})
-    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}")
+    isolation = None
+    if spec.isolation is not None and fn is spec.fn:  # what it falls back on is another function
+        isolation = spec.isolation.within(call.run.services.workers, call.run)
+    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation)
 
 
 def _noted(call: Call, note: Note) -> Op:
@@ -246,13 +279,15 @@ def _tell(call: Call, note: Note) -> None:
 # -- ends -----------------------------------------------------------------------------------------
 
 
-def _end(call: Call, outcome: Outcome) -> Flow:
+def _end(call: Call, outcome: Outcome, guard: Guard | None) -> Flow:
     if isinstance(outcome, Done):
         note = VERIFIED if outcome.verified else None
         return (
             yield from _complete(call, outcome.value, outcome.attempts, outcome.degraded, note=note)
         )
     if isinstance(outcome, Passed):
+        if guard is not None:
+            guard.passed()
         if call.key is not None:
             # stopped in the middle: whether it happened is for the resume to find out
             call.run.journal.group.lazily(release(call, "in_doubt", lenient=True))
@@ -297,9 +332,13 @@ def _complete(
         degraded=degraded,
         taken_from=by,
         note=note,
+        cost=call.cost,
+        tokens=call.tokens,
     )
     run.journal.started(call.call_id)
     op = end(run.lease, call.new, how)
+    if call.also is not None:
+        op = _together(op, call.also)
     if call.frame.once and stored is not None and call.key is None:
         run.keep(call.scope.id, call.call_id, stored)
     if call.key is None or not held:
@@ -326,6 +365,14 @@ def _complete(
     return value
 
 
+def _together(op: Op, also: Op) -> Op:
+    def write(tx: Tx) -> None:
+        op(tx)
+        also(tx)
+
+    return write
+
+
 def _keep(call: Call, value: Any) -> Any:
     encoded = call.spec.codec_for(call.run.services).encode(value)
     return call.run.journal.keep(encoded.format, encoded.data)
@@ -349,8 +396,15 @@ def _skip(call: Call, outcome: Skipped) -> Flow:
         run.degraded = True
         return (yield from _complete(call, outcome.default, outcome.failure.attempt, "skipped"))
     failed = outcome.failure
+    if call.also is not None:  # a replay in vain: what it was set aside with stays
+        run.journal.started(call.call_id)
+        if call.key is not None:
+            yield Commit(release(call, "refused"))
+        raise SetAside(failed, outcome.reason)
     try:
-        kept, lost = encode(call.digest.bound, where=spec.where).data, None
+        kept, lost = keep(call.digest.bound, spec.where), None
+        if isinstance(spec.check, OneForEach):
+            lost = f"batch:{spec.check.count}"
     except SurefootError as exc:
         kept, lost = None, str(exc)
     how = CallEnd(
@@ -398,7 +452,7 @@ def _halt(call: Call, outcome: Halted) -> Generator[Command, Any, Raised]:
     )
     run.journal.started(call.call_id)
     yield Commit(end(run.lease, call.new, how))
-    tag(exc, call.call_id, failed.classification)
+    tag(exc, call.call_id, failed.classification, outcome.decision.kind)
     run.services.emit(
         CallHalted(call.where(failed.attempt), failed.classification, outcome.decision.reason, exc)
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from ..codec import Codec
 from ..fingerprint.arguments import ArgumentDigester
 from ..fingerprint.source import source_digest
 from ..model import Stage
 from ..policy import Policy
+
+if TYPE_CHECKING:
+    from .isolated import Isolation
 
 __all__ = ["EffectOptions", "Happened", "NotHappened", "StepSpec"]
 
@@ -66,13 +69,16 @@ class StepSpec:
 
     __slots__ = (
         "_source",
+        "check",
         "checkpoint",
         "codec",
+        "cost",
         "digester",
         "effect",
         "fn",
         "form",
         "is_async",
+        "isolation",
         "name",
         "policy",
         "resource",
@@ -93,6 +99,9 @@ class StepSpec:
         digester: ArgumentDigester,
         codec: Codec,
         effect: EffectOptions | None,
+        check: Callable[[Any], Any] | None = None,
+        cost: Callable[[Any], Any] | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         self.name = name
         self.fn = fn
@@ -105,6 +114,9 @@ class StepSpec:
         self.digester = digester
         self.codec = codec
         self.effect = effect
+        self.check = check
+        self.cost = cost
+        self.isolation = isolation
         self._source: str | None = None
 
     @property

@@ -9,11 +9,13 @@ from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
 from ..clock import Clock
-from ..errors import JournalError, RunCancelled, RunInterrupted, RunLocked
+from ..errors import BudgetExceeded, JournalError, RunCancelled, RunInterrupted, RunLocked
 from ..events import Event
+from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
 from ..model import Classification
+from ..resources import Resource
 from ..store.base import Op
 from .spec import StepSpec
 
@@ -33,12 +35,16 @@ class Services(Protocol):
     def listening(self) -> bool: ...
     @property
     def stopping(self) -> bool: ...
+    @property
+    def workers(self) -> Pool: ...
     def classify(
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
     def emit(self, event: Event) -> None: ...
     def scrub_text(self, text: str) -> str: ...
     def pickle_key(self) -> bytes: ...
+    def resource(self, name: str) -> Resource: ...
+    def hear(self) -> None: ...
 
 
 class Scope:
@@ -63,9 +69,11 @@ class Recorded:
         self.by_id: dict[str, CallRecord] = {}
         self.by_position: dict[tuple[str, str, int], CallRecord] = {}
         self.overlapped: set[str] = set()
+        self.superseded: set[str] = set()
         intern = sys.intern
         for call in calls:
             if call.status == "superseded":
+                self.superseded.add(call.call_id.partition("~")[0])
                 continue
             # a long map repeats these in every row
             call.scope, call.step = intern(call.scope), intern(call.step)
@@ -102,6 +110,9 @@ class RunState:
         self.root = Scope("")
         self.reused = 0
         self.time_saved = 0.0
+        self.cost = 0.0
+        self.cost_saved = 0.0
+        self.max_cost: float | None = None
         self.degraded = False
         self.after_inference = False
         self.broken: BaseException | None = None
@@ -132,6 +143,16 @@ class RunState:
             raise RunCancelled(f"run {self.run_id} was cancelled")
         if self.services.stopping:
             raise RunInterrupted(f"run {self.run_id} was asked to stop")
+        if self.max_cost is not None and self.cost >= self.max_cost:
+            raise BudgetExceeded(
+                f"run {self.run_id} has cost ${self.cost:.4g}, and its max_cost is "
+                f"${self.max_cost:.4g}; raise it and resume: surefoot resume {self.run_id}"
+            )
+
+    def charge(self, usd: float) -> None:
+        """Add what an attempt cost, in US dollars."""
+        with self.lock:
+            self.cost += usd
 
     def commit(self, op: Op) -> Any:
         """Write and wait. A run whose write failed goes no further, whoever catches the error.
@@ -204,5 +225,6 @@ class RunState:
         with self.lock:
             self.reused += 1
             self.time_saved += record.duration or 0.0
+            self.cost_saved += record.cost
             if record.degraded is not None:
                 self.degraded = True

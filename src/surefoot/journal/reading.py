@@ -102,6 +102,15 @@ class Reading:
         )
         return [FailureRecord(*row) for row in rows]
 
+    def cost(self, run_pk: int) -> float:
+        """US dollars that all attempts of a run have cost, those that failed too."""
+        rows = self.store.read(
+            "SELECT (SELECT coalesce(sum(cost), 0) FROM calls WHERE run_pk = ?) + "
+            "(SELECT coalesce(sum(cost), 0) FROM failures WHERE run_pk = ?)",
+            (run_pk, run_pk),
+        )
+        return float(rows[0][0])
+
     def kinds_seen(self) -> dict[str, KindSeen]:
         """Every kind of failure that was ever seen, the most frequent first."""
         ended: dict[str, dict[str, int]] = {}

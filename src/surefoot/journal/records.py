@@ -35,6 +35,8 @@ class RunRecord:
     reused: int
     time_saved: float
     versions: str
+    cost_saved: float
+    on_halt: str | None
 
 
 class CallRecord:
@@ -43,6 +45,7 @@ class CallRecord:
     __slots__ = (
         "attempts",
         "call_id",
+        "cost",
         "degraded",
         "digest",
         "duration",
@@ -92,13 +95,14 @@ class CallRecord:
     ended_run: int
     taken_from: str | None
     note: str | None
+    cost: float
     digest: str | None
     """Only where the call is told apart by its ``item_id``."""
 
     COLUMNS = (
         "seq, call_id, scope, step, form, stage, resource, ordinal, repeat, parts, item, item_id, "
         "effect_key, status, attempts, started_at, duration, format IS NOT NULL, degraded, source, "
-        "overlapped, ended_run, taken_from, note, CASE WHEN item_id IS NOT NULL THEN digest END"
+        "overlapped, ended_run, taken_from, note, cost, CASE WHEN item_id IS NOT NULL THEN digest END"
     )
 
     def __init__(self, row: tuple[Any, ...]) -> None:
@@ -127,6 +131,7 @@ class CallRecord:
             self.ended_run,
             self.taken_from,
             self.note,
+            self.cost,
             self.digest,
         ) = row
 
@@ -155,6 +160,10 @@ class FailureRecord:
     waited: float | None
     changes: str | None
     fallback: str | None
+    changes_kept: bytes | None
+    fallback_to: str | None
+    cost: float
+    tokens: int
 
 
 @dataclass(frozen=True)

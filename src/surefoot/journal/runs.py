@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ..store.base import Op, Tx
 from .leases import Lease, Owner
+from .letters import mend, taken_up
 from .records import RunRecord, columns
 from .writes import FENCE, checked
 
-__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "take"]
+__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "living_holder", "take"]
 
 MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
@@ -40,7 +41,10 @@ class Ending:
     error: str | None = None
     reused: int = 0
     time_saved: float = 0.0
+    cost_saved: float = 0.0
     forget: tuple[str, ...] = ()
+    with_letters: bool = False
+    """It was gone through once more: what was replayed is part of its result now."""
 
 
 def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
@@ -69,14 +73,38 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
     return write
 
 
+def living_holder(
+    record: RunRecord, owner: Owner, now: float, held_here: Callable[[int], bool]
+) -> str | None:
+    """Who holds a run and lives, or may live; None if it can be taken.
+
+    :param owner: this process. :param held_here: whether this very process holds a run.
+    """
+    if record.owner is None:
+        return None
+    holder = Owner.parse(record.owner)
+    alive = held_here(record.pk) if holder == owner else holder.alive()
+    lives = alive or (alive is None and (record.lease_until or 0) > now)
+    return str(holder) if lives else None
+
+
 def take(
-    run_id: str, owner: Owner, now: float, lease: float, held_here: Callable[[int], bool]
+    run_id: str,
+    owner: Owner,
+    now: float,
+    lease: float,
+    held_here: Callable[[int], bool],
+    *,
+    to_roll_back: bool = False,
+    again: bool = False,
 ) -> Op:
     """Take a run over. Answers the record as it was, None if there is none, or who holds it.
 
     A run that completed or was rolled back stays as it is; its record says so.
 
     :param held_here: whether this very process holds a run.
+    :param to_roll_back: any run may be, and is ``rolling_back`` from then on.
+    :param again: a completed run is gone through once more: its dead letters were replayed.
     """
 
     def write(tx: Tx) -> RunRecord | str | None:
@@ -84,14 +112,14 @@ def take(
         if row is None:
             return None
         before = RunRecord(*row)
-        if before.status in ("completed", "rolled_back"):
+        if before.status == "rolled_back" and not to_roll_back:
+            return before
+        if before.status == "completed" and not (to_roll_back or again):
             return before
         crashed = before.status in ("running", "rolling_back")
-        if crashed and before.owner is not None:
-            holder = Owner.parse(before.owner)
-            alive = held_here(before.pk) if holder == owner else holder.alive()
-            if alive or (alive is None and (before.lease_until or 0) > now):
-                return str(holder)
+        holder = living_holder(before, owner, now, held_here)
+        if holder is not None:
+            return holder
         done = tx(
             "SELECT count(*) FROM calls WHERE run_pk = ? AND status IN ('completed', 'skipped')",
             (before.pk,),
@@ -103,7 +131,7 @@ def take(
             "owner = ?, lease_until = ?, takeovers = ?, takeover_mark = ?, resumes = resumes + 1, "
             "cancel_requested = 0 WHERE pk = ?",
             (
-                "rolling_back" if before.status == "rolling_back" else "running",
+                "rolling_back" if to_roll_back or before.status == "rolling_back" else "running",
                 now,
                 owner.dump(),
                 now + lease,
@@ -112,6 +140,7 @@ def take(
                 before.pk,
             ),
         )
+        mend(tx, before.pk)
         return before
 
     return write
@@ -125,7 +154,7 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
             lease,
             tx,
             "UPDATE runs SET status = ?, format = ?, result = ?, result_digest = ?, degraded = ?, "
-            "error = ?, ended_at = ?, reused = ?, time_saved = ?, owner = NULL, "
+            "error = ?, ended_at = ?, reused = ?, time_saved = ?, cost_saved = ?, owner = NULL, "
             f"lease_until = NULL WHERE pk = ? AND {FENCE}",
             (
                 ending.status,
@@ -137,9 +166,12 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 now,
                 ending.reused,
                 ending.time_saved,
+                ending.cost_saved,
                 lease.run_pk,
             ),
         )
+        if ending.with_letters:
+            taken_up(tx, lease.run_pk)
         for call_id in ending.forget:
             tx(
                 "UPDATE calls SET ended_run = 1 WHERE run_pk = ? AND call_id = ? "

@@ -108,6 +108,8 @@ class CallEnd(NamedTuple):
     exception: str | None = None
     taken_from: str | None = None
     note: str | None = None
+    cost: float = 0.0
+    tokens: int = 0
 
 
 IDENTITY = (
@@ -124,14 +126,15 @@ BEGIN = (
 )
 END = (
     f"INSERT INTO calls ({IDENTITY}, status, attempts, duration, overlapped, format, result, "
-    "result_digest, degraded, exception, taken_from, note) "
-    f"SELECT {MARKS}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE {FENCE} "
+    "result_digest, degraded, exception, taken_from, note, cost, tokens) "
+    f"SELECT {MARKS}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE {FENCE} "
     "ON CONFLICT (run_pk, call_id) DO UPDATE SET status = excluded.status, "
     "attempts = excluded.attempts, duration = excluded.duration, started_at = excluded.started_at, "
     "overlapped = excluded.overlapped, format = excluded.format, result = excluded.result, "
     "result_digest = excluded.result_digest, degraded = excluded.degraded, "
     "exception = excluded.exception, taken_from = excluded.taken_from, note = excluded.note, "
-    "source = excluded.source, item = excluded.item, ended_run = 0"
+    "source = excluded.source, item = excluded.item, cost = excluded.cost, "
+    "tokens = excluded.tokens, ended_run = 0"
 )
 
 
@@ -198,13 +201,17 @@ class FailureWrite:
     waited: float | None
     changes: str | None
     fallback: str | None
+    changes_kept: bytes | None = None
+    fallback_to: str | None = None
+    cost: float = 0.0
+    tokens: int = 0
 
 
 FAILURE = (
     "INSERT INTO failures (run_pk, call_id, step, stage, item, attempt, at, kind, category, "
     "severity, rule, fingerprint, type, message, stack, classification, decision, reason, waited, "
-    "changes, fallback) "
-    f"SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE {FENCE}"
+    "changes, fallback, changes_kept, fallback_to, cost, tokens) "
+    f"SELECT {', '.join('?' * 25)} WHERE {FENCE}"
 )
 
 

@@ -22,18 +22,26 @@ from ..errors import (
     UsageError,
 )
 from ..events import RunEnded, RunStarted
-from ..execution.failures import calls_that_ended, judged, text_of
+from ..execution.failures import calls_that_ended, halted_as, judged, text_of
+from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
+from ..journal.letters import newly_replayed
 from ..journal.runs import MAX_TAKEOVERS, Ending
+from ..journal.superseding import supersede
+from ..journal.undo import begin_rollback
 from ..journal.writes import forget
 from ..runtime import Runtime
+from .definition import Definition
+from .from_step import calls_from
 from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
 PASSING = ("cancelled", "control_flow")
+NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
+"""Kinds of halts that never start a rollback: a person must look first."""
 
 
 def new_run_id(now: float) -> str:
@@ -57,8 +65,7 @@ class Session:
         self,
         runtime: Runtime,
         owned: AbstractContextManager[Any],
-        name: str,
-        codec: Codec,
+        definition: Definition,
         lease: Lease,
         record: RunRecord,
         args: tuple[Any, ...],
@@ -69,22 +76,26 @@ class Session:
     ) -> None:
         self.runtime = runtime
         self._owned = owned
-        self.name = name
-        self.codec = codec
+        self.definition = definition
+        self.name = definition.name
+        self.codec = definition.codec
         self.record = record
         self.args = args
         self.kwargs = kwargs
         self.value: Any = None
         self.exception: BaseException | None = None
+        self.rolling_back = False
+        self.error: dict[str, Any] | None = None
         self._on_drift: OnDrift = on_drift
         self._lease = lease
+        self._resumed = resumed
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
-        runtime.emit(RunStarted(self.state.run_id, name, resumed))
+        runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 
     def _fresh(self, recorded: Recorded | None) -> RunState:
-        return RunState(
+        state = RunState(
             self.runtime,
             self._lease,
             self.name,
@@ -92,6 +103,10 @@ class Session:
             recorded,
             self._on_drift,
         )
+        state.max_cost = self.definition.max_cost
+        if recorded is not None:
+            state.cost = self.runtime.journal.cost(self._lease.run_pk)
+        return state
 
     def frame(self) -> Frame:
         return Frame(runtime=self.runtime, run=self.state, scope=self.state.root)
@@ -127,6 +142,8 @@ class Session:
                 degraded=state.degraded,
                 reused=state.reused,
                 time_saved=state.time_saved,
+                cost_saved=state.cost_saved,
+                with_letters=self._resumed,
             )
         )
 
@@ -173,8 +190,49 @@ class Session:
             "rule": classification.rule,
             "calls": list(ended),
         }
+        kinds = (classification.kind, halted_as(exc))
+        if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
+            # from here on it is rolled back, by whatever process goes on with it
+            try:
+                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            except (JournalError, RunLocked) as failed:
+                self.rollback_failed(failed)
+                raise
+            self.error, self.rolling_back = error, True
+            return False
         self._stop("halted", exc, error, ended)
         return False
+
+    # -- rollback -----------------------------------------------------------------------------
+
+    def specs(self) -> dict[str, StepSpec]:
+        """The steps that the workflow's code names, and those that this process has seen."""
+        from .finding import specs_of
+
+        return {**specs_of(self.definition.fn), **self.state.specs}
+
+    def for_rollback(self) -> RunState:
+        """The run as a rollback works on it: nothing that was recorded stands in its way."""
+        specs, max_cost = self.specs(), self.state.max_cost
+        calls = self.runtime.journal.calls(self._lease.run_pk)
+        # an undo that failed before is tried again; its failure is not replayed
+        again = [one for one in calls if one.scope != "rollback" or one.status != "failed"]
+        self.state = self._fresh(Recorded(again))
+        self.state.specs.update(specs)
+        if max_cost is not None:
+            self.state.max_cost = None  # undoing is never too expensive
+        return self.state
+
+    def rolled_back(self) -> None:
+        """All undos are settled, one way or another."""
+        error = json.dumps(self.error) if self.error is not None else self.record.error
+        ending = Ending("rolled_back", degraded=self.state.degraded, error=error)
+        self._end(ending, self.exception)
+
+    def rollback_failed(self, exc: BaseException) -> None:
+        """It could not go on: the run stays ``rolling_back``, for whoever goes on with it."""
+        self.exception = exc
+        self.runtime.journal.let_go(self._lease)
 
     def _cannot_write(self, exc: BaseException) -> bool:
         """Whether nothing more can be written of this run by this process."""
@@ -206,6 +264,7 @@ class Session:
             error=json.dumps(error) if error is not None else None,
             reused=state.reused,
             time_saved=state.time_saved,
+            cost_saved=state.cost_saved,
             forget=ended,
         )
         try:
@@ -258,6 +317,7 @@ def _text(exc: BaseException) -> str:
 def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[Any]]:
     """The runtime around, which stays open; or one of its own, closed with the session."""
     here = frame()
+    refuse_in_child(here, "a workflow")
     if here is not None and here.runtime is not None:
         return here.runtime, nullcontext()
     runtime = Runtime(create=create)
@@ -266,9 +326,7 @@ def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[A
 
 
 def open_session(
-    fn: Callable[..., Any],
-    name: str,
-    codec: Codec,
+    definition: Definition,
     target: str | None,
     run_id: str | None,
     args: tuple[Any, ...],
@@ -281,6 +339,7 @@ def open_session(
     :raises InputError: the input cannot be saved, or the id was started with another one.
     :raises RunLocked: the id is running in a living process.
     """
+    fn, name, codec = definition.fn, definition.name, definition.codec
     where = f"workflow {name}"
     data, digest = save(fn, args, kwargs, where)
     if run_id is not None and (not run_id or len(run_id) > 200 or not run_id.isprintable()):
@@ -293,7 +352,7 @@ def open_session(
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
         if lease is not None:
-            return Session(runtime, owned, name, codec, lease, record, args, kwargs, resumed=False)
+            return Session(runtime, owned, definition, lease, record, args, kwargs, resumed=False)
         if record.workflow != name:
             raise InputError(
                 f"run {chosen} is a run of workflow {record.workflow}, not of {name}; "
@@ -310,9 +369,34 @@ def open_session(
     except BaseException:
         owned.__exit__(None, None, None)
         raise
-    return resume_session(
-        fn, name, codec, chosen, load, runtime=runtime, owned=owned, on_drift="stop"
-    )
+    return resume_session(definition, chosen, load, runtime=runtime, owned=owned, on_drift="stop")
+
+
+def rollback_session(
+    definition: Definition,
+    run_id: str,
+    load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
+) -> Session:
+    """Take a run in order to undo its effects.
+
+    :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+    """
+    runtime, owned = open_runtime(create=False)
+    try:
+        journal = runtime.journal
+        record = journal.run(run_id)
+        if record.workflow != definition.name:
+            raise UsageError(
+                f"run {run_id} is a run of workflow {record.workflow}, not of {definition.name}; "
+                f"roll it back with: surefoot rollback {run_id}"
+            )
+        _, lease = journal.take(run_id, to_roll_back=True)
+        assert lease is not None
+        taken = journal.run(run_id)
+        return Session(runtime, owned, definition, lease, taken, (), {}, resumed=True)
+    except BaseException:
+        owned.__exit__(None, None, None)
+        raise
 
 
 def _read_and_close(
@@ -325,20 +409,22 @@ def _read_and_close(
 
 
 def resume_session(
-    fn: Callable[..., Any],
-    name: str,
-    codec: Codec,
+    definition: Definition,
     run_id: str,
     load: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]],
     *,
     runtime: Runtime | None = None,
     owned: AbstractContextManager[Any] | None = None,
     on_drift: OnDrift = "stop",
+    from_step: str | None = None,
 ) -> Session | Run[Any]:
-    """Take a run over and go on with it; a completed one is only read.
+    """Take a run over and go on with it. A completed one is only read, unless dead letters of it
+    were replayed since, or it is to go on ``from_step``.
 
     :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+    :raises UsageError: it cannot go on from there.
     """
+    fn, name, codec = definition.fn, definition.name, definition.codec
     if on_drift not in ("stop", "rerun", "reuse"):
         raise UsageError(f"on_drift={on_drift!r}: give 'stop', 'rerun' or 'reuse'")
     if runtime is None or owned is None:
@@ -353,22 +439,27 @@ def resume_session(
                 f"run {run_id} is a run of workflow {record.workflow}, not of {name}; resume it "
                 f"with: surefoot resume {run_id}"
             )
-        if record.status in ("completed", "rolled_back", "rolling_back"):
-            if record.status != "completed":
-                raise UsageError(f"run {run_id} is {record.status} and cannot be resumed")
+        if record.status in ("rolled_back", "rolling_back"):
+            raise UsageError(_not_resumed(record))
+        again = record.status == "completed" and goes_through_again(journal, record, from_step)
+        if record.status == "completed" and not again:
             return _read_and_close(journal, owned, run_id, codec)
+        if from_step is not None:
+            calls_from(journal, record, from_step)  # what it refuses, it refuses before it is taken
         args, kwargs = load(fn, record.input, f"workflow {name}")
-        _, lease = journal.take(run_id)
+        _, lease = journal.take(run_id, again=again)
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)
         taken = journal.run(run_id)
         if taken.takeovers > MAX_TAKEOVERS:
             return _stuck(runtime, owned, journal, lease, taken, codec)
+        if from_step is not None:
+            chosen = calls_from(journal, taken, from_step)
+            journal.group.commit(supersede(lease, chosen, runtime.clock.now()))
         return Session(
             runtime,
             owned,
-            name,
-            codec,
+            definition,
             lease,
             taken,
             args,
@@ -379,6 +470,24 @@ def resume_session(
     except BaseException:
         owned.__exit__(None, None, None)
         raise
+
+
+def _not_resumed(record: RunRecord) -> str:
+    """Why a run that is undone, or was, does not go on, and what to do instead."""
+    run_id = record.run_id
+    if record.status == "rolling_back":
+        return (
+            f"run {run_id} is rolling_back and cannot be resumed; finish its rollback with: "
+            f"surefoot rollback {run_id} (or workflow.rollback({run_id!r}))"
+        )
+    return f"run {run_id} is rolled_back and cannot be resumed; start another one, under another id"
+
+
+def goes_through_again(journal: Journal, record: RunRecord, from_step: str | None) -> bool:
+    """Whether a completed run has anything to go through its body once more for."""
+    if from_step is not None:
+        return True
+    return newly_replayed(journal.store, record.pk, record.ended_at or 0.0) > 0
 
 
 def _stuck(
@@ -436,9 +545,8 @@ def _effect_session(spec: StepSpec, runtime: Runtime) -> Session:
         NewRun(run_id, f"effect {spec.name}", None, b"{}", "", versions())
     )
     assert lease is not None
-    return Session(
-        runtime, owned, f"effect {spec.name}", Codec(), lease, record, (), {}, resumed=False
-    )
+    definition = Definition(spec.fn, f"effect {spec.name}", Codec())
+    return Session(runtime, owned, definition, lease, record, (), {}, resumed=False)
 
 
 def effect_outside(

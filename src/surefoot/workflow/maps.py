@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..context import Frame, frame
 from ..errors import DefinitionError, MapHalted
 from ..events import ItemEnded, MapEnded, MapStarted, Where
 from ..execution.call import SetAside
+from ..execution.failures import halted_as
+from ..execution.output import OneForEach
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
 from ..journal.group_commit import Ticket
@@ -32,6 +36,13 @@ QUEUE = 1_000
 _PENDING = object()
 
 
+class Unit(NamedTuple):
+    """What one worker does at a time: an item, or the items of a batch."""
+
+    start: int
+    end: int
+
+
 class MapRun:
     """One map while it runs: what is left, what came out, and when to stop."""
 
@@ -47,6 +58,7 @@ class MapRun:
         item_id: Callable[[Any], Any] | None,
         on_failure: str,
         max_failure_ratio: float,
+        batch: int | None = None,
     ) -> None:
         where = f"{spec.where}: map"
         if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
@@ -55,8 +67,14 @@ class MapRun:
             raise DefinitionError(f"{where}(on_failure={on_failure!r}): 'quarantine' or 'halt'")
         if not 0 <= max_failure_ratio <= 1:
             raise DefinitionError(f"{where}(max_failure_ratio={max_failure_ratio!r}): from 0 to 1")
+        _check_batch(spec, where, batch, star, item_id)
         self.spec = spec
         self.items = list(items)
+        self._size = batch
+        self._units: deque[Unit] = deque()
+        if batch is not None:
+            ends = range(batch, len(self.items) + batch, batch)
+            self._units.extend(Unit(e - batch, min(e, len(self.items))) for e in ends)
         self.ids = _ids(spec, self.items, item_id)
         self.values: list[Any] = [_PENDING] * len(self.items)
         self.workers = min(workers, max(1, len(self.items)))
@@ -141,7 +159,11 @@ class MapRun:
         letters = [
             call
             for call in run.recorded.by_id.values()
-            if call.scope == scope.id and call.status == "skipped" and not call.has_checkpoint
+            if call.scope == scope.id
+            and call.status == "skipped"
+            and not call.has_checkpoint
+            # what a person set aside because nobody knows whether it happened stays there
+            and not (call.note or "").startswith("in_doubt:")
         ]
         for call in letters:
             call.status = "failed"
@@ -156,20 +178,42 @@ class MapRun:
 
     # -- items --------------------------------------------------------------------------------
 
-    def take(self) -> int | None:
-        """The next item's index, or None: nothing is left, or the map stops."""
+    def take(self) -> Unit | None:
+        """What is to be done next, or None: nothing is left, or the map stops."""
         with self._lock:
+            if self._size is not None:
+                return None if self.stopped or not self._units else self._units.popleft()
             index = self._next
             if self.stopped or index >= len(self.items):
                 return None
             self._next = index + 1
-            return index
+            return Unit(index, index + 1)
 
-    def arguments(self, index: int) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-        item = self.items[index]
-        if self._star:
-            return (*self._prefix, *item), self._constants
-        return (*self._prefix, item), self._constants
+    def use(self, unit: Unit) -> dict[str, Any]:
+        """How the step is used for it."""
+        item = self.items[unit.start]
+        if self._size is not None:
+            several = self.items[unit.start : unit.end]
+            spec = copy.copy(self.spec)
+            spec.check = OneForEach(self.spec.check, self.spec.where, len(several))
+            return {
+                "spec": spec,
+                "args": (*self._prefix, several),
+                "kwargs": self._constants,
+                "policy": replace(self.policy, in_batch=len(several) > 1),
+                "scope": self.scope,
+                "item": unit.start,
+            }
+        args = (*self._prefix, *item) if self._star else (*self._prefix, item)
+        return {
+            "spec": self.spec,
+            "args": args,
+            "kwargs": self._constants,
+            "policy": self.policy,
+            "scope": self.scope,
+            "item": unit.start,
+            "item_id": self.ids[unit.start] if self.ids is not None else None,
+        }
 
     def pipeline(self, op: Any) -> None:
         """Have an item's end written while the next one runs."""
@@ -188,18 +232,21 @@ class MapRun:
             if self.run is not None:
                 self.run.broken = exc
 
-    def completed(self, index: int, value: Any) -> None:
-        self.values[index] = value
-        self.judged += 1  # only for the ratio: a lost update does not matter
-        if self.listening:
-            self._services.emit(ItemEnded(self._item(index), "completed"))
+    def completed(self, unit: Unit, value: Any) -> None:
+        if self._size is None:
+            self.values[unit.start] = value
+        else:
+            self.values[unit.start : unit.end] = list(value)
+        self.judged += unit.end - unit.start  # only for the ratio: a lost update does not matter
+        self._tell(unit, "completed")
 
-    def set_aside(self, index: int, how: SetAside) -> None:
+    def set_aside(self, unit: Unit, how: SetAside) -> None:
         error = how.failure.exception if how.failure is not None else None
-        self.values[index] = _Aside(how.reason, error)
+        count = unit.end - unit.start
+        self.values[unit.start : unit.end] = [_Aside(how.reason, error)] * count
         with self._lock:
-            self.judged += 1
-            self.aside += 1
+            self.judged += count
+            self.aside += count
             too_many = self.judged >= JUDGED_FROM and self.aside > self._ratio * self.judged
             if too_many and self.failed is None:
                 self.stopped = True
@@ -210,21 +257,28 @@ class MapRun:
                     "then resume the run: it runs the items that failed again"
                 )
                 self.failed.__cause__ = error
-        if self.listening:
-            self._services.emit(ItemEnded(self._item(index), "quarantined"))
+        self._tell(unit, "quarantined")
 
-    def halted(self, index: int, exc: BaseException) -> None:
+    def failed_with(self, unit: Unit, exc: BaseException) -> None:
+        """Several at once are tried in two halves, where that can help; else the map halts."""
+        index = unit.start
+        if unit.end - index > 1 and halted_as(exc) == "split":
+            middle = (index + unit.end + 1) // 2
+            with self._lock:
+                self._units.extendleft((Unit(middle, unit.end), Unit(index, middle)))
+            return
         with self._lock:
             self.stopped = True
             ordinary = isinstance(exc, Exception)
             if self.failed is None or (ordinary and not 0 <= self.failed_at <= index):
                 self.failed = exc
                 self.failed_at = index
-        if self.listening:
-            self._services.emit(ItemEnded(self._item(index), "failed"))
+        self._tell(unit, "failed")
 
-    def _item(self, index: int) -> Where:
-        return replace(self._where, item=index)
+    def _tell(self, unit: Unit, status: str) -> None:
+        if self.listening:
+            for index in range(unit.start, unit.end):
+                self._services.emit(ItemEnded(replace(self._where, item=index), status))
 
     def result(self) -> Batch[Any, Any]:
         """The batch, or what the map halted with."""
@@ -238,6 +292,22 @@ class MapRun:
         if self.listening:
             counts = {"items": len(self.items), "quarantined": self.aside}
             self._services.emit(MapEnded(self._where, counts))
+
+
+def _check_batch(spec: StepSpec, where: str, batch: int | None, star: bool, item_id: Any) -> None:
+    if batch is None:
+        return
+    if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+        raise DefinitionError(f"{where}(batch={batch!r}) must be a whole number above 0")
+    if spec.effect is not None:
+        raise DefinitionError(
+            f"{where}(batch=…) is for steps: an effect that fails in the middle of a batch would be "
+            "half done; map it item by item, under a key for each"
+        )
+    if star:
+        raise DefinitionError(f"{where}(batch=…) has no starmap; give the items as one argument")
+    if item_id is not None:
+        raise DefinitionError(f"{where}(batch=…) tells batches apart by their items, not item_id=")
 
 
 def _ids(
@@ -271,8 +341,8 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
 
     def work() -> None:
         try:
-            while (index := this.take()) is not None:
-                _one(this, index)
+            while (unit := this.take()) is not None:
+                _one(this, unit)
         finally:
             done.release()
 
@@ -291,6 +361,8 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
     except BaseException:
         # Ctrl-C or SIGTERM in the waiting thread: no new item begins; those that run are daemons
         this.stopped = True
+        if this.run is not None and spec.isolation is not None:
+            this.run.services.workers.interrupt(this.run)  # their children can be ended
         raise
     if this.run is not None and this.row is not None and this.unwritten is None:
         failed = this.failed
@@ -301,26 +373,15 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
     return this.result()
 
 
-def _one(this: MapRun, index: int) -> None:
-    args, kwargs = this.arguments(index)
-    ids = this.ids
+def _one(this: MapRun, unit: Unit) -> None:
     try:
-        value = use_sync(
-            this.spec,
-            args,
-            kwargs,
-            policy=this.policy,
-            scope=this.scope,
-            item=index,
-            item_id=ids[index] if ids is not None else None,
-            pipeline=this.pipeline if this.run is not None else None,
-        )
+        value = use_sync(**this.use(unit), pipeline=this.pipeline if this.run is not None else None)
     except SetAside as how:
-        this.set_aside(index, how)
+        this.set_aside(unit, how)
     except BaseException as exc:
-        this.halted(index, exc)
+        this.failed_with(unit, exc)
     else:
-        this.completed(index, value)
+        this.completed(unit, value)
 
 
 # -- async ----------------------------------------------------------------------------------------
@@ -335,26 +396,17 @@ async def map_async(spec: StepSpec, items: Iterable[Any], **options: Any) -> Bat
     this = MapRun(spec, items, **options)
 
     async def work() -> None:
-        while (index := this.take()) is not None:
-            args, kwargs = this.arguments(index)
+        while (unit := this.take()) is not None:
             try:
-                value = await use_async(
-                    spec,
-                    args,
-                    kwargs,
-                    policy=this.policy,
-                    scope=this.scope,
-                    item=index,
-                    item_id=this.ids[index] if this.ids is not None else None,
-                )
+                value = await use_async(**this.use(unit))
             except SetAside as how:
-                this.set_aside(index, how)
+                this.set_aside(unit, how)
             except asyncio.CancelledError:
                 raise
             except BaseException as exc:
-                this.halted(index, exc)
+                this.failed_with(unit, exc)
             else:
-                this.completed(index, value)
+                this.completed(unit, value)
 
     tasks = [asyncio.ensure_future(work()) for _ in range(this.workers)]
     try:

@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from ..codec import Codec
 from ..errors import SurefootError
 from ..journal import CallRecord, FailureRecord, Journal, RunRecord
+from ..journal.doubts import resolved
+from ..journal.undo import Compensation, compensations
 from .inputs import show_input
 
 __all__ = ["Run", "RunFailure", "document", "stamp"]
@@ -43,7 +45,9 @@ class Run(Generic[R]):
 
     ``status`` is ``completed``, ``halted``, ``interrupted``, ``cancelled``, ``running`` or
     ``rolled_back``. ``exception`` is what ended it in this process, None for a run that was only
-    read. ``reused`` and ``time_saved`` (seconds) tell what the latest resume did not run again.
+    read. ``reused``, ``time_saved`` (seconds) and ``cost_saved`` (US dollars) tell what the latest
+    resume did not run again; ``cost`` is what all attempts have cost. ``undone`` tells what a
+    rollback did about each effect.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class Run(Generic[R]):
         value: Any = None,
         exception: BaseException | None = None,
         document: Mapping[str, Any],
+        cost: float = 0.0,
+        undone: tuple[Compensation, ...] = (),
     ) -> None:
         self._record = record
         self._value = value
@@ -68,6 +74,9 @@ class Run(Generic[R]):
         self.degraded = bool(record.degraded)
         self.reused = record.reused
         self.time_saved = record.time_saved
+        self.cost = cost
+        self.cost_saved = record.cost_saved
+        self.undone = undone
 
     @property
     def result(self) -> R:
@@ -145,6 +154,8 @@ def read_run(journal: Journal, run_id: str, codec: Codec | None = None, **seen: 
         journal.store.location,
         value=value,
         document=told,
+        cost=journal.cost(record.pk),
+        undone=tuple(compensations(journal.store, record.pk)),
         **seen,
     )
 
@@ -203,6 +214,14 @@ def document(journal: Journal, record: RunRecord, value: Any = None) -> dict[str
         "time_saved": round(record.time_saved, 6),
         "journal": journal.store.location,
         "failures": [_failure(row) for row in failures],
+        "cost": round(journal.cost(record.pk), 6),
+        "cost_saved": round(record.cost_saved, 6),
+        "cost_wasted": round(sum(row.cost for row in failures), 6),
+        "undone": [_undone(one) for one in compensations(journal.store, record.pk)],
+        "resolved": [
+            {"step": one.effect, "key": one.key, "resolved": one.how, "at": stamp(one.at)}
+            for one in resolved(journal.store, record.pk)
+        ],
         "steps": [_step(call, record, letters.get(call.call_id)) for call in calls],
     }
 
@@ -227,6 +246,20 @@ def _failure(row: FailureRecord) -> dict[str, Any]:
         "retry_after": json.loads(row.classification).get("retry_after"),
         "waited": row.waited,
         "fallback": row.fallback,
+        "fallback_to": row.fallback_to,
+        "changes": json.loads(row.changes) if row.changes else None,
+        "cost": row.cost,
+        "tokens": row.tokens,
+    }
+
+
+def _undone(one: Compensation) -> dict[str, Any]:
+    return {
+        "step": one.step,
+        "key": one.effect_key,
+        "state": one.state,
+        "at": stamp(one.at),
+        "detail": one.detail,
     }
 
 
@@ -248,7 +281,9 @@ def _step(call: CallRecord, record: RunRecord, letter: Any) -> dict[str, Any]:
         and record.resumes > 0
         and call.started_at < record.started_at,
         "degraded": call.degraded,
+        "cost": call.cost,
         "dead_letter": letter.state if letter is not None else None,
+        "taken_from": call.taken_from,
         "note": call.note,
     }
 

@@ -29,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OnFailure = Literal["quarantine", "halt"]
 ItemId = Callable[[Any], Any]
+Expect = Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None
+Cost = Callable[[Any], Any]
 
 
 class Step(Generic[P, R]):
@@ -84,6 +86,26 @@ class Step(Generic[P, R]):
     # -- maps ---------------------------------------------------------------------------------
 
     @overload
+    def map(  # type: ignore[misc]
+        self: Callable[[list[T]], Coroutine[Any, Any, Sequence[S]]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Coroutine[Any, Any, Batch[T, S]]: ...
+    @overload
+    def map(  # type: ignore[misc]
+        self: Callable[[list[T]], Sequence[S]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Batch[T, S]: ...
+    @overload
     def map(  # type: ignore[misc, overload-overlap]
         self: Callable[[T], Coroutine[Any, Any, S]],
         items: Iterable[T],
@@ -111,6 +133,7 @@ class Step(Generic[P, R]):
         item_id: ItemId | None = None,
         on_failure: OnFailure = "quarantine",
         max_failure_ratio: float = 0.5,
+        batch: int | None = None,
     ) -> Any:
         """Use the step once for each item, with at most ``workers`` at the same time.
 
@@ -119,6 +142,9 @@ class Step(Generic[P, R]):
 
         :param item_id: gives an item's identity, where its contents may change between resumes.
         :param max_failure_ratio: from 20 items on, a larger share of failures halts the map.
+        :param batch: so many items are given to the step at once, as a list, for which it returns a
+            list with one result each. What is too large for the GPU, or has an item that cannot be
+            done, is tried in two halves, down to single items.
         :returns: a :class:`Batch`; for an async step, a coroutine of it.
         :raises MapHalted: too many items failed.
 
@@ -128,7 +154,7 @@ class Step(Generic[P, R]):
         >>> double.map([1, 2, 3]).results
         [2, 4, 6]
         """
-        return self._map(items, False, {}, workers, item_id, on_failure, max_failure_ratio)
+        return self._map(items, False, {}, workers, item_id, on_failure, max_failure_ratio, batch)
 
     @overload
     def starmap(  # type: ignore[misc, overload-overlap]
@@ -186,6 +212,7 @@ class Step(Generic[P, R]):
         item_id: ItemId | None,
         on_failure: OnFailure,
         max_failure_ratio: float,
+        batch: int | None = None,
     ) -> Any:
         run = map_async if self._is_async else map_sync
         return run(
@@ -198,6 +225,7 @@ class Step(Generic[P, R]):
             item_id=item_id,
             on_failure=on_failure,
             max_failure_ratio=max_failure_ratio,
+            batch=batch,
         )
 
     # -- variants -----------------------------------------------------------------------------
@@ -262,6 +290,26 @@ class Bound(Generic[R]):
         return Bound(self._step, {**self._constants, **constants})
 
     @overload
+    def map(
+        self: Bound[Coroutine[Any, Any, Sequence[S]]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Coroutine[Any, Any, Batch[T, S]]: ...
+    @overload
+    def map(
+        self: Bound[Sequence[S]],
+        items: Iterable[T],
+        *,
+        batch: int,
+        workers: int = 8,
+        on_failure: OnFailure = "quarantine",
+        max_failure_ratio: float = 0.5,
+    ) -> Batch[T, S]: ...
+    @overload
     def map(  # type: ignore[overload-overlap]
         self: Bound[Coroutine[Any, Any, S]],
         items: Iterable[T],
@@ -289,10 +337,11 @@ class Bound(Generic[R]):
         item_id: ItemId | None = None,
         on_failure: OnFailure = "quarantine",
         max_failure_ratio: float = 0.5,
+        batch: int | None = None,
     ) -> Any:
         """See :meth:`Step.map`."""
         return self._step._map(
-            items, False, self._constants, workers, item_id, on_failure, max_failure_ratio
+            items, False, self._constants, workers, item_id, on_failure, max_failure_ratio, batch
         )
 
     @overload
@@ -383,6 +432,12 @@ def step(
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
     checkpoint: bool | Literal["pickle"] = True,
+    returns: Any = None,
+    expect: Expect = None,
+    cost: Cost | None = None,
+    max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> _StepMaker: ...
 def step(
     fn: Any = None,
@@ -397,6 +452,12 @@ def step(
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
     checkpoint: bool | Literal["pickle"] = True,
+    returns: Any = None,
+    expect: Expect = None,
+    cost: Cost | None = None,
+    max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> Any:
     """Make a function a step: its failures are known and handled, its result is kept.
 
@@ -409,6 +470,14 @@ def step(
     :param ignore: names of arguments that do not belong to the call's identity, as clients.
     :param checkpoint: False keeps no result, so that a resume runs it again; ``"pickle"`` allows a
         signed pickle.
+    :param returns: a type that the output must be, or can be read as: a pydantic or msgspec model, a
+        dataclass, ``list[int]``; a text is parsed as JSON first. What does not fit is a failure.
+    :param expect: a predicate of the output, or several; see docs/steps.md.
+    :param cost: what an attempt cost, from its output: US dollars, or (dollars, tokens).
+    :param max_cost: US dollars; no further attempt is begun once the call has cost as much.
+    :param isolation: ``"process"`` runs each attempt in a child process, which is killed at the
+        timeout and whose crash is a failure like others; see docs/isolation.md.
+    :param memory: bytes that this process may use (Linux).
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @step(stage="preprocessing", attempts=3)
@@ -428,6 +497,12 @@ def step(
         recover=tuple(recover),
         ignore=_names(ignore),
         checkpoint=checkpoint,
+        returns=returns,
+        expect=expect,
+        cost=cost,
+        max_cost=max_cost,
+        isolation=isolation,
+        memory=memory,
     )
     return _StepMaker(options) if fn is None else _made(fn, options)
 
@@ -453,6 +528,10 @@ def effect(
     attempts: int | None = None,
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
+    cost: Cost | None = None,
+    max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> _EffectMaker: ...
 def effect(
     fn: Any = None,
@@ -472,6 +551,10 @@ def effect(
     attempts: int | None = None,
     recover: Sequence[On] = (),
     ignore: Sequence[str] = (),
+    cost: Cost | None = None,
+    max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> Any:
     """Make a function an effect: a step whose work must not be done twice.
 
@@ -511,6 +594,10 @@ def effect(
         effect=EffectOptions(
             key, tuple(match) if match is not None else None, verify, settle, compensate
         ),
+        cost=cost,
+        max_cost=max_cost,
+        isolation=isolation,
+        memory=memory,
     )
     return _EffectMaker(options) if fn is None else _made(fn, options)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..codec import Codec
 from ..context import Frame, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
+from ..execution.isolated import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
+from .definition import Definition, Rollback
 from .inputs import load_input, save_input
 from .run import Run
 from .target import describe
@@ -21,6 +23,10 @@ __all__ = ["Workflow", "workflow"]
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ..deadletter import Replay
+    from .dry_run import DryRun
+    from .letters import DeadLetter
 
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
@@ -46,6 +52,8 @@ class Workflow(Generic[P, R]):
         name: str | None = None,
         run_id: str | None = None,
         prefix: tuple[Any, ...] = (),
+        max_cost: float | None = None,
+        rollback: Rollback | None = None,
     ) -> None:
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(
@@ -59,7 +67,13 @@ class Workflow(Generic[P, R]):
         self._given_name = name
         self.name = name or fn.__qualname__
         self.is_async = inspect.iscoroutinefunction(fn)
-        self._codec = Codec.of(fn, where=f"workflow {self.name}")
+        where = f"workflow {self.name}"
+        if rollback not in (None, "on_halt"):
+            raise DefinitionError(f"{where}: rollback={rollback!r}: give 'on_halt', or nothing")
+        number = isinstance(max_cost, (int, float)) and not isinstance(max_cost, bool)
+        if max_cost is not None and not (number and max_cost > 0):
+            raise DefinitionError(f"{where}: max_cost={max_cost!r} must be US dollars above 0")
+        self.definition = Definition(fn, self.name, Codec.of(fn, where=where), max_cost, rollback)
         functools.update_wrapper(self, fn)
 
     @overload
@@ -80,6 +94,8 @@ class Workflow(Generic[P, R]):
             "name": self._given_name,
             "run_id": self._run_id,
             "prefix": self._prefix,
+            "max_cost": self.definition.max_cost,
+            "rollback": self.definition.rollback,
         }
         return type(self)(self._fn, **{**given, **changed})
 
@@ -134,24 +150,112 @@ class Workflow(Generic[P, R]):
 
     @overload
     def resume(  # type: ignore[overload-overlap]
-        self: Workflow[P, Coroutine[Any, Any, T]], run_id: str, *, on_drift: OnDrift = "stop"
+        self: Workflow[P, Coroutine[Any, Any, T]],
+        run_id: str,
+        *,
+        on_drift: OnDrift = "stop",
+        from_step: str | None = None,
     ) -> Coroutine[Any, Any, Run[T]]: ...
     @overload
-    def resume(self: Workflow[P, T], run_id: str, *, on_drift: OnDrift = "stop") -> Run[T]: ...
-    def resume(self, run_id: str, *, on_drift: OnDrift = "stop") -> Any:
-        """Go on with a run: what completed is reused, the rest runs.
+    def resume(
+        self: Workflow[P, T],
+        run_id: str,
+        *,
+        on_drift: OnDrift = "stop",
+        from_step: str | None = None,
+    ) -> Run[T]: ...
+    def resume(
+        self, run_id: str, *, on_drift: OnDrift = "stop", from_step: str | None = None
+    ) -> Any:
+        """Go on with a run: what completed is reused, the rest runs. A completed run is only read,
+        unless dead letters of it were replayed since: then its result is made anew with them.
 
+        :param from_step: a step's name, or a call's id: that call, and those begun after its first
+            call ended, are set aside and run again.
         :param on_drift: what to do about an effect without a key that is called with other arguments
             than the recorded ones: ``"stop"``, ``"rerun"`` or ``"reuse"``.
         :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        :raises UsageError: going on ``from_step`` would repeat an effect without a key.
         """
 
         def opened() -> lifecycle.Session | Run[Any]:
             return lifecycle.resume_session(
-                self._fn, self.name, self._codec, run_id, load_input, on_drift=on_drift
+                self.definition, run_id, load_input, on_drift=on_drift, from_step=from_step
             )
 
         return self._finish_async(opened) if self.is_async else self._finish(opened())
+
+    def dry_run(self, run_id: str, *, from_step: str | None = None) -> DryRun:
+        """What :meth:`resume` would do: which calls it would reuse, which run again, what becomes of
+        the effects in doubt. Nothing runs, and nothing is written.
+
+        :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        """
+        from .dry_run import dry_run
+
+        return dry_run(self.definition, run_id, from_step)
+
+    # -- dead letters -------------------------------------------------------------------------
+
+    def dead_letters(
+        self,
+        *,
+        run_id: str | None = None,
+        step: str | None = None,
+        kind: str | None = None,
+        fingerprint: str | None = None,
+        state: str | None = "open",
+    ) -> list[DeadLetter]:
+        """The dead letters of this workflow's runs, the oldest first.
+
+        :param state: ``open``, ``replayed``, ``discarded`` or ``reopened``; None: all of them.
+        """
+        from .letters import found_letters
+
+        return found_letters(
+            self, run_id=run_id, step=step, kind=kind, fingerprint=fingerprint, state=state
+        )
+
+    @overload
+    def replay(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]],
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> Coroutine[Any, Any, list[Replay]]: ...
+    @overload
+    def replay(
+        self: Workflow[P, T],
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> list[Replay]: ...
+    def replay(
+        self,
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> Any:
+        """Try dead letters again, each in its run; awaited for an async workflow. A success takes its
+        place there; a ``resume`` of the run then makes its result with it.
+
+        :param changes: arguments, by name, that differ from the saved ones.
+        :param canary: of the letters of one fingerprint the first one goes first; if it fails again,
+            the others are not tried.
+        :param rate: letters a second, at most.
+        :raises UsageError: one of them cannot be replayed. :raises RunLocked: its run is held.
+        """
+        from .letters import replay_async, replay_sync
+
+        given = [one.record for one in letters]
+        use = replay_async if self.is_async else replay_sync
+        return use(self, given, changes, canary=canary, rate=rate)
 
     def with_options(self, *, run_id: str | None = None) -> Workflow[P, R]:
         """The same workflow, for a run of this id.
@@ -177,10 +281,9 @@ class Workflow(Generic[P, R]):
                 f"workflow {self.name}: start() makes a run, and Surefoot is disabled here; call "
                 "the workflow like a function"
             )
+        refuse_in_child(here, f"workflow {self.name}")
         return lifecycle.open_session(
-            self._fn,
-            self.name,
-            self._codec,
+            self.definition,
             describe(self._fn),
             self._run_id,
             (*self._prefix, *args),
@@ -197,6 +300,8 @@ class Workflow(Generic[P, R]):
             except BaseException as exc:
                 if session.ended_with(exc):
                     continue
+                if session.rolling_back:
+                    self._roll_back(session)
                 if raising:
                     raise
                 return None
@@ -219,10 +324,65 @@ class Workflow(Generic[P, R]):
             except BaseException as exc:
                 if session.ended_with(exc):
                     continue
+                if session.rolling_back:
+                    await self._roll_back_async(session)
                 if raising:
                     raise
                 return None
             return self._completed(session, value, raising)
+
+    # -- rollback -----------------------------------------------------------------------------
+
+    @overload
+    def rollback(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]], run_id: str
+    ) -> Coroutine[Any, Any, Run[T]]: ...
+    @overload
+    def rollback(self: Workflow[P, T], run_id: str) -> Run[T]: ...
+    def rollback(self, run_id: str) -> Any:
+        """Undo the effects of a run that have a ``compensate``, the last one first; awaited for an
+        async workflow. One that fails is set aside as a dead letter, and the others go on.
+
+        :returns: the run, ``rolled_back``; its ``undone`` tells what became of each effect.
+        :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        """
+        session = lifecycle.rollback_session(self.definition, run_id, load_input)
+        if self.is_async:
+            return self._finish_rollback_async(session)
+        try:
+            self._roll_back(session)
+            return _told(session)
+        finally:
+            session.close()
+
+    async def _finish_rollback_async(self, session: lifecycle.Session) -> Run[Any]:
+        try:
+            await self._roll_back_async(session)
+            return _told(session)
+        finally:
+            session.close()
+
+    def _roll_back(self, session: lifecycle.Session) -> None:
+        from ..compensation import rollback_sync
+
+        try:
+            run = session.for_rollback()
+            rollback_sync(run, run.specs)
+            session.rolled_back()
+        except BaseException as exc:
+            session.rollback_failed(exc)
+            raise
+
+    async def _roll_back_async(self, session: lifecycle.Session) -> None:
+        from ..compensation import rollback_async
+
+        try:
+            run = session.for_rollback()
+            await rollback_async(run, run.specs)
+            session.rolled_back()
+        except BaseException as exc:
+            session.rollback_failed(exc)
+            raise
 
     def _finish(self, session: lifecycle.Session | Run[Any]) -> Run[Any]:
         if isinstance(session, Run):
@@ -264,6 +424,7 @@ class Workflow(Generic[P, R]):
             item_id=here.item_id,
             failure=here.failure,
             once=here.once,
+            fence=here.fence,
         )
         if self.is_async:
             return self._inside_async(inner, args, kwargs)
@@ -299,11 +460,26 @@ def workflow(fn: staticmethod[P, T], /) -> StaticWorkflow[P, T]: ...
 @overload
 def workflow(fn: Callable[P, T], /) -> Workflow[P, T]: ...
 @overload
-def workflow(*, name: str | None = None) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
-def workflow(fn: Any = None, /, *, name: str | None = None) -> Any:
+def workflow(
+    *,
+    name: str | None = None,
+    max_cost: float | None = None,
+    rollback: Rollback | None = None,
+) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
+def workflow(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    max_cost: float | None = None,
+    rollback: Rollback | None = None,
+) -> Any:
     """Make a function a workflow: each call of it is a run in the journal.
 
     :param name: what the journal calls it; by default its ``__qualname__``.
+    :param max_cost: US dollars that one run may cost, all attempts of all steps and resumes together;
+        before the next attempt it halts as ``budget_exceeded``.
+    :param rollback: ``"on_halt"`` undoes the effects of a run that halts; see docs/effects.md.
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @workflow
@@ -311,12 +487,13 @@ def workflow(fn: Any = None, /, *, name: str | None = None) -> Any:
     >>> triage
     <workflow triage>
     """
+    options: dict[str, Any] = {"name": name, "max_cost": max_cost, "rollback": rollback}
     if fn is None:
-        return lambda given: workflow_of(given, name)
-    return workflow_of(fn, name)
+        return lambda given: workflow_of(given, options)
+    return workflow_of(fn, options)
 
 
-def workflow_of(fn: Any, name: str | None) -> Workflow[Any, Any]:
+def workflow_of(fn: Any, options: dict[str, Any]) -> Workflow[Any, Any]:
     if isinstance(fn, staticmethod):
-        return StaticWorkflow(fn.__func__, name=name)
-    return Workflow(fn, name=name)
+        return StaticWorkflow(fn.__func__, **options)
+    return Workflow(fn, **options)

@@ -1,4 +1,4 @@
-"""What a step says about its own recovery: ``on(…)`` overrides, back-off, adapters, limits.
+"""What a step says about its own recovery: ``on(…)`` overrides, back-off, limits.
 
 All of it is frozen data that is checked when it is made. Nothing here decides; see
 :mod:`surefoot.decide`.
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from .clock import Chance
-from .errors import DefinitionError
+from ..clock import Chance
+from ..errors import DefinitionError
 
 __all__ = [
     "MISSING",
@@ -24,9 +24,7 @@ __all__ = [
     "Policy",
     "RetryRung",
     "SkipRung",
-    "halve",
     "on",
-    "truncate",
 ]
 
 Adapter = Callable[[Any, Any], Any]
@@ -95,6 +93,8 @@ class Fallback:
     form: Literal["function", "value", "model"]
     target: Any
     argument: str | None = None
+    timeout: float | None = None
+    """Seconds for one attempt of it; None takes the step's own, or a fallback step's."""
 
     @property
     def name(self) -> str:
@@ -116,6 +116,12 @@ def _count(what: str, value: int | None) -> None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise DefinitionError(f"{what}={value!r} must be a whole number of at least 1")
+
+
+def _own_timeout(function: Any) -> float | None:
+    """A step's own limit on an attempt, where the fallback is a step."""
+    policy = getattr(getattr(function, "spec", None), "policy", None)
+    return policy.timeout if isinstance(policy, Policy) else None
 
 
 @dataclass(frozen=True)
@@ -174,10 +180,14 @@ class On:
                 )
         return replace(self, adapt_rung=AdaptRung(dict(adapters), rounds))
 
-    def fall_back(self, *functions: Callable[..., Any], **value: Any) -> On:
+    def fall_back(
+        self, *functions: Callable[..., Any], timeout: float | None = None, **value: Any
+    ) -> On:
         """Go elsewhere, in order: ``fall_back(smaller_model)``, ``fall_back(value=[])`` or
         ``fall_back(model="gpt-4o-mini")`` (the same function with that argument changed).
 
+        :param timeout: seconds for one attempt of these fallbacks; None takes a fallback step's
+            own, or else that of the step which falls back.
         :raises DefinitionError: for something that cannot be called, or no target at all.
         """
         if not functions and not value:
@@ -190,12 +200,18 @@ class On:
                     f"fall_back({function!r}): give a function or a step; "
                     f"for a constant write fall_back(value={function!r})"
                 )
-        found = [Fallback("function", function) for function in functions]
+        _positive("timeout", timeout)
+        found = [
+            Fallback(
+                "function", function, timeout=_own_timeout(function) if timeout is None else timeout
+            )
+            for function in functions
+        ]
         for name, target in value.items():
             if name == "value":
                 found.append(Fallback("value", target))
             else:
-                found.append(Fallback("model", target, name))
+                found.append(Fallback("model", target, name, timeout))
         return replace(self, fallbacks=self.fallbacks + tuple(found))
 
     def skip(self, default: Any = MISSING) -> On:
@@ -238,41 +254,6 @@ def on(*what: str | type[BaseException]) -> On:
 
 
 @dataclass(frozen=True)
-class halve:  # noqa: N801  reads as a verb in adapt(batch_size=halve(minimum=1))
-    """An adapter: half of a number, never below ``minimum``.
-
-    >>> halve(minimum=1)(5, None)
-    2
-    """
-
-    minimum: float = 1
-
-    def __call__(self, value: Any, failure: Any) -> Any:
-        half = value // 2 if isinstance(value, int) else value / 2
-        # what is at the floor already stays as it is: that ends the rung
-        return value if value <= self.minimum else max(half, type(value)(self.minimum))
-
-
-@dataclass(frozen=True)
-class truncate:  # noqa: N801
-    """An adapter: the first ``ratio`` of a text or a list, never below ``minimum`` elements.
-
-    >>> truncate(0.5)("abcdef", None)
-    'abc'
-    """
-
-    ratio: float = 0.7
-    minimum: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ratio < 1:
-            raise DefinitionError(f"truncate({self.ratio!r}): the ratio lies between 0 and 1")
-
-    def __call__(self, value: Any, failure: Any) -> Any:
-        return value[: max(self.minimum, int(len(value) * self.ratio))]
-
-
-@dataclass(frozen=True)
 class Policy:
     """All limits and overrides of one step. ``timeout`` and ``deadline`` are seconds."""
 
@@ -286,11 +267,16 @@ class Policy:
     once: bool = False
     """An outer step owns the retries."""
     in_map: bool = False
+    in_batch: bool = False
+    """It works on several items at once, which can be tried in two halves."""
     quarantine: bool = False
     """In a map: what runs out of rungs is set aside where the catalog allows it."""
+    max_cost: float | None = None
+    """US dollars that all attempts of one call may cost; the next one is not begun above it."""
 
     def __post_init__(self) -> None:
         _count("attempts", self.attempts)
+        _positive("max_cost", self.max_cost)
         _positive("timeout", self.timeout)
         _positive("deadline", self.deadline)
         if self.on_doubt not in ("halt", "rerun"):

@@ -1,0 +1,28 @@
+"""What ``@workflow`` found out about a function, once, for all of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..codec import Codec
+
+__all__ = ["Definition", "Rollback"]
+
+Rollback = Literal["on_halt"]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A workflow as its decorator left it.
+
+    ``max_cost`` is US dollars that one run may cost. ``rollback="on_halt"`` undoes the effects of a
+    run that halts.
+    """
+
+    fn: Callable[..., Any]
+    name: str
+    codec: Codec
+    max_cost: float | None = None
+    rollback: Rollback | None = None
