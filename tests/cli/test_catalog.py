@@ -507,9 +507,7 @@ def test_each_finding_has_its_file_and_line(project: Project) -> None:
     assert told[1].startswith(
         "rules.toml:6: rule 'shop.any': message: the pattern matches the empty"
     )
-    assert told[2] == (
-        "rules.toml:13: warning: rule 'shop.gone': an example is missing"
-    )
+    assert told[2] == ("rules.toml:13: warning: rule 'shop.gone': an example is missing")
     assert told[3:] == ["2 rules: 2 problems, 1 warning"]
     found = project.json("catalog", "lint", "rules.toml", "--no-warnings", wanted=1)
     assert (found["ok"], found["rules"]) == (False, 2)
