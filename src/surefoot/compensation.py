@@ -59,6 +59,9 @@ def rollback_sync(run: RunState, specs: Mapping[str, StepSpec]) -> list[Undone]:
         except StopIteration as stop:
             found: list[Undone] = stop.value
             return found
+        if isinstance(spec, float):
+            run.clock.sleep(spec)
+            continue
         try:
             here, scope = _place(run)
             reply = (call_sync(spec, run, here, scope, spec.policy, (), {}), None)
@@ -77,6 +80,9 @@ async def rollback_async(run: RunState, specs: Mapping[str, StepSpec]) -> list[U
         except StopIteration as stop:
             found: list[Undone] = stop.value
             return found
+        if isinstance(spec, float):
+            await run.clock.sleep_async(spec)
+            continue
         try:
             here, scope = _place(run)
             reply = (await call_async(spec, run, here, scope, spec.policy, (), {}), None)
@@ -97,11 +103,11 @@ def _place(run: RunState) -> tuple[Frame, Scope]:
     return Frame(runtime=run.services, run=run, scope=scope), scope
 
 
-Plan = Generator[StepSpec, tuple[Any, BaseException | None], list[Undone]]
+Plan = Generator[StepSpec | float, tuple[Any, BaseException | None], list[Undone]]
 
 
 def _plan(run: RunState, specs: Mapping[str, StepSpec]) -> Plan:
-    """Yields effects to carry out, and is sent what came of them."""
+    """Yields effects to carry out, and is sent what came of them; or seconds to wait."""
     told: list[Undone] = []
     journal, lease = run.journal, run.lease
     settled = {
@@ -133,7 +139,7 @@ def _plan(run: RunState, specs: Mapping[str, StepSpec]) -> Plan:
 
 def _settled(
     run: RunState, spec: StepSpec, deed: Deed
-) -> Generator[StepSpec, tuple[Any, BaseException | None], tuple[Deed | None, str | None]]:
+) -> Generator[StepSpec | float, tuple[Any, BaseException | None], tuple[Deed | None, str | None]]:
     """An effect in doubt: the deed with its result, or None; and why nobody knows."""
     assert spec.effect is not None
     verify = spec.effect.verify
@@ -143,13 +149,19 @@ def _settled(
     if arguments is None:
         return None, "nobody knows whether it happened: its arguments were not kept"
     args, kwargs = spec.digester.unbind(arguments)
-    answer, error = yield _part(
-        f"{deed.effect}.verify",
-        lambda: verify(*args, **kwargs),
-        spec,
-        EffectState(deed.key, None),
-        None,
-    )
+    settle = spec.effect.settle if spec.effect.settle is not None else (spec.policy.timeout or 0.0)
+    while True:
+        answer, error = yield _part(
+            f"{deed.effect}.verify",
+            lambda: verify(*args, **kwargs),
+            spec,
+            EffectState(deed.key, None),
+            None,
+        )
+        left = deed.at + settle - run.clock.now()
+        if not isinstance(answer, NotHappened) or left <= 0:
+            break
+        yield left  # what is still on its way there could arrive after the look: look again later
     if isinstance(answer, Happened):
         stored = run.journal.keep(*spec.codec.encode(answer.result))
         run.commit(settle_deed(run.lease, deed, "done"))
@@ -176,7 +188,7 @@ def _settled(
 
 def _undo(
     run: RunState, spec: StepSpec, deed: Deed
-) -> Generator[StepSpec, tuple[Any, BaseException | None], Undone]:
+) -> Generator[StepSpec | float, tuple[Any, BaseException | None], Undone]:
     assert spec.effect is not None and spec.effect.compensate is not None
     try:
         args, kwargs = _for_undo(run, spec, deed)

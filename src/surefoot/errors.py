@@ -188,7 +188,7 @@ class UnexpectedOutput(SurefootError):
 
 
 class BudgetExceeded(SurefootError):
-    """A run has cost as much as its ``max_cost``: no further attempt is begun."""
+    """A run, or a call in parts, has cost as much as its ``max_cost``: no further attempt is begun."""
 
 
 class CircuitOpen(SurefootError):

@@ -21,6 +21,7 @@ from surefoot import (
     spend,
     split,
     step,
+    truncate,
     workflow,
 )
 from surefoot.catalog.examples import build
@@ -455,6 +456,68 @@ def test_adapted_arguments_that_cannot_be_saved_are_adapted_anew(runtime: Runtim
     assert seen == [8, 4, 8, 4, 2]
 
 
+def test_a_resume_with_other_code_adapts_anew(runtime: Runtime) -> None:
+    """The adapter that split is gone, and the other argument's class cannot be found any more."""
+    seen: list[int] = []
+    dies = [True]
+
+    def act(texts: list[int]) -> list[int]:
+        seen.append(len(texts))
+        if len(texts) > 2:
+            raise out_of_memory()
+        if dies:
+            dies.clear()
+            raise Dies
+        return texts
+
+    def flow_of(adapter: Any) -> Any:
+        @step(
+            name="embed", stage="inference", recover=[on("gpu_out_of_memory").adapt(texts=adapter)]
+        )
+        def embed(texts: list[int]) -> list[int]:
+            return act(texts)
+
+        @workflow(name="work")
+        def work() -> list[int]:
+            return embed([1, 2, 3, 4])
+
+        return work
+
+    with pytest.raises(Dies):
+        flow_of(split()).with_options(run_id="one").start()
+    died(runtime, "one")
+    assert flow_of(truncate(0.5)).resume("one").result == [1, 2]
+    assert seen == [4, 2, 4, 2]
+
+
+def test_changes_that_cannot_be_read_any_more_are_made_anew(runtime: Runtime) -> None:
+    seen: list[int] = []
+    dies = [True]
+
+    @step(stage="inference", recover=[on("gpu_out_of_memory").adapt(size=halve(1))])
+    def embed(size: int = 4) -> int:
+        seen.append(size)
+        if size > 2:
+            raise out_of_memory()
+        if dies:
+            dies.clear()
+            raise Dies
+        return size
+
+    @workflow
+    def work() -> int:
+        return embed()
+
+    with pytest.raises(Dies):
+        work.with_options(run_id="one").start()
+    died(runtime, "one")
+    runtime.journal.group.commit(
+        lambda tx: tx("UPDATE failures SET changes_kept = ?", (b'{"$dataclass": "gone:Gone"',))
+    )
+    assert work.resume("one").result == 2
+    assert seen == [4, 2, 4, 2]
+
+
 # -- cost -----------------------------------------------------------------------------------------
 
 
@@ -520,6 +583,15 @@ def test_a_workflow_halts_before_the_attempt_that_it_cannot_pay_and_goes_on_when
     run = dear.resume("one")
     assert run.result == 6 and done == [0, 1, 2, 3]
     assert (run.cost, run.cost_saved) == (4.0, 2.0)
+
+
+def test_what_is_spent_in_a_step_outside_of_a_run_is_nobodys() -> None:
+    @step
+    def ask() -> int:
+        spend(1.0)
+        return 1
+
+    assert ask() == 1
 
 
 def test_a_cost_that_cannot_be_told_breaks_nothing(runtime: Runtime) -> None:

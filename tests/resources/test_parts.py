@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from surefoot.catalog import load
 from surefoot.catalog.examples import build
 from surefoot.classify import classify
 from surefoot.model import Classification
-from surefoot.resources import Resource, ResourceOptions, Slot
+from surefoot.resources import Resource, ResourceOptions, Resources, Slot
 from surefoot.resources.breaker import Breaker
 from surefoot.resources.budget import RetryBudget
 from surefoot.resources.limit import BELOW, FORGOTTEN, QUIET, AdaptiveLimit
@@ -276,6 +279,55 @@ def test_who_waits_for_its_turn_when_the_server_refuses_gets_another_one() -> No
     assert {woken + again.wait >= 2.0, woken + other.wait > 2.0} == {True}
     assert other.wait > again.wait
     assert resource.still(woken + again.wait, waiting[1].slot).wait == 0.0
+
+
+def test_an_overloaded_server_that_asks_for_a_wait_holds_everyone_and_slows_nobody() -> None:
+    exc = build(
+        {
+            "type": "anthropic.APIStatusError",
+            "message": "Overloaded",
+            "status": 529,
+            "headers": {"retry-after": "12"},
+        }
+    )
+    overloaded = classify(exc, catalog=load())
+    assert overloaded.kind == "overloaded"
+    resource = Resource("anthropic", ResourceOptions())
+    before = resource._limit.limit
+    told = resource.failed(entered(resource, 0.0), overloaded, 0.0)
+    assert told is not None and told.gate_until == 12.0
+    assert resource._limit.limit == before and resource._limit.rate is None
+
+
+def test_a_failure_that_had_no_place_counts_for_the_circuit_all_the_same() -> None:
+    resource = Resource("api", ResourceOptions(circuit_failures=2))
+    assert resource.failed(None, lost(), 0.0) is None
+    told = resource.failed(None, lost(), 0.0)
+    assert told is not None and told.open_until == 30.0
+
+
+def test_two_threads_that_name_a_resource_first_get_the_same_one() -> None:
+    """Whoever waits for the lock looks again."""
+    resources = Resources({})
+    got: list[Resource] = []
+    with resources._lock:
+        threads = [
+            threading.Thread(target=lambda: got.append(resources.get("api"))) for _ in range(2)
+        ]
+        for one in threads:
+            one.start()
+        deadline = time.monotonic() + 10
+        while not all(_waits(one) for one in threads) and time.monotonic() < deadline:
+            time.sleep(0.005)
+    for one in threads:
+        one.join(10)
+    assert got[0] is got[1] and resources.known() == [got[0]]
+
+
+def _waits(thread: threading.Thread) -> bool:
+    """Whether it stands at the lock, as far as anyone can tell: in ``get``, not started newly."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code.co_name == "get"
 
 
 # -- settings -------------------------------------------------------------------------------------

@@ -62,8 +62,6 @@ def _named_by(one: Any, own: str) -> Iterator[Any]:
         yield one.__wrapped__
         return
     else:
-        if isinstance(one, (Step, str, bytes, int, float, list, tuple, dict, set)):
-            return
         values = vars(type(one)) if type(one).__module__.partition(".")[0] == own else {}
     for value in list(values.values()):
         if isinstance(value, (staticmethod, classmethod)):
