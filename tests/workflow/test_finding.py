@@ -76,7 +76,7 @@ def test_steps_of_a_closure_are_found_and_an_empty_cell_is_none() -> None:
 
 def test_a_cell_that_is_not_filled_yet_is_passed_over() -> None:
     def work() -> int:
-        return never()  # noqa: F821
+        return never()
 
     if False:
 
