@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo setup test test-rules test-catalog test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo examples setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -18,6 +18,11 @@ help: ## this list
 demo: ## sets up and runs the example on real files: kills it half way and resumes (ARGS="--root DIR")
 	@$(BOOTSTRAP) demo
 	@$(PY) examples/file_triage/demo.py $(ARGS)
+
+examples: setup ## runs the three small examples: LLM extraction, payment saga, GPU batches
+	@$(PY) examples/llm_extraction/run.py
+	@echo && $(PY) examples/payment_saga/run.py
+	@echo && $(PY) examples/gpu_batch/run.py
 
 setup: ## sets up .venv for development (every other target does it too)
 	@$(BOOTSTRAP) dev
@@ -32,22 +37,28 @@ test-catalog: ## every library of the catalog raises its real exceptions (an env
 	@$(BOOTSTRAP) catalog
 	@.venvs/catalog/bin/python -m pytest tests/libraries $(ARGS)
 
+census: ## which exception classes of the catalog's libraries no rule knows (NEWEST=1: of their newest versions)
+	@$(BOOTSTRAP) catalog
+	@$(if $(NEWEST),.venvs/catalog/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e ".[catalog]")
+	@PYTHONPATH=. .venvs/catalog/bin/python -W ignore -m tests.libraries.census
+
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)
 
-test-demo: setup ## the example's own tests
+test-demo: setup ## the examples' own tests, and the load figure's
 	@$(PY) -m pytest tests/demo $(ARGS)
 
 test-wheel: setup ## the built package in an empty environment, away from the sources
 	@$(PY) tools/try_wheel.py
 
-check: setup ## format, lint, types (for this Python and for 3.10), layers, docs
+check: setup ## format, lint, types (for this Python and for 3.10), layers, docs and their code
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy --strict $(STRICT)
 	$(VENV)/bin/mypy --strict --python-version 3.10 $(STRICT)
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) tools/check_docs.py
+	$(PY) -m pytest -q tests/docs
 
 format: setup ## lays the code out anew
 	$(VENV)/bin/ruff check --fix .

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from surefoot.catalog import load
+from surefoot.catalog import Catalog, load
 from surefoot.catalog.examples import build
 from surefoot.classify import classify
 
@@ -17,10 +17,11 @@ from .report import Row
 
 LOADING = """
 import time
-import surefoot.catalog, surefoot.classify
+from surefoot.catalog import load
+from surefoot.classify import classify
 began = time.perf_counter()
-catalog = surefoot.catalog.load()
-surefoot.classify.classify(ConnectionRefusedError(111, "refused"), catalog=catalog, now=0.0)
+catalog = load()
+classify(ConnectionRefusedError(111, "refused"), catalog=catalog, now=0.0)
 print((time.perf_counter() - began) * 1e3)
 """
 
@@ -60,7 +61,9 @@ def measure() -> list[Row]:
             loading <= 30,
         )
     ]
+    rows.append(_all_rules())
     catalog = load()
+    _ = catalog.rules  # all of them are read: their number must not matter
     cases = {
         "OSError (ECONNREFUSED)": ConnectionRefusedError(111, "Connection refused"),
         "a rate limit with headers and a body": build(
@@ -74,6 +77,7 @@ def measure() -> list[Row]:
             }
         ),
         "ValueError": ValueError("no"),
+        "a class that no rule knows": build({"type": "acme.errors.Odd", "message": "out of phase"}),
     }
     for name, exc in cases.items():
         took = _each(partial(classify, exc, catalog=catalog, now=0.0))
@@ -90,4 +94,98 @@ def measure() -> list[Row]:
                 took <= 20e-6,
             )
         )
+    rows.extend(_hostile(catalog))
+    rows.extend(_others(catalog))
     return rows
+
+
+def _all_rules() -> Row:
+    """Reading every rule of every library, which only lists and exports do."""
+    took = []
+    count = 0
+    for _ in range(5):
+        began = time.perf_counter()
+        count = len(load().rules)
+        took.append((time.perf_counter() - began) * 1e3)
+    began = time.perf_counter()
+    compile("x = 1\n" * 2_000, "floor", "exec")
+    floor = (time.perf_counter() - began) * 1e3
+    reading = statistics.median(took)
+    return Row(
+        f"reading all {count:,} rules",
+        reading,
+        "ms",
+        reading / floor,
+        "compiling 2,000 lines of Python",
+        floor,
+        "≤ 50 ms",
+        reading <= 50,
+    )
+
+
+def _hostile(catalog: Catalog) -> list[Row]:
+    """A message of 1 MB, made to hang a backtracking engine."""
+    rows = []
+    for name, text in (("aaaa…", "a" * 1_000_000), ("retry after 1 1 1 …", "after 1 " * 125_000)):
+        exc = RuntimeError(text)
+        took = _each(partial(classify, exc, catalog=catalog, now=0.0), count=10)
+        low = _each(partial(text.find, "b"), count=10)
+        rows.append(
+            Row(
+                f"classifying a hostile message of 1 MB ({name})",
+                took * 1e3,
+                "ms",
+                took / low,
+                "one look through it",
+                low * 1e3,
+                "≤ 10 ms",
+                took <= 10e-3,
+            )
+        )
+    return rows
+
+
+def _others(catalog: Catalog) -> list[Row]:
+    """What others need to decide about the same exception: a call that raises it once, and gives
+    up. Theirs is one isinstance; ours says what it is."""
+    import stamina
+    import tenacity
+
+    exc = KeyError("price")
+
+    def fails() -> None:
+        raise exc
+
+    def bare() -> None:
+        try:
+            fails()
+        except KeyError as caught:
+            caught.__traceback__ = None
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(ConnectionError), reraise=True
+    )
+    caller = stamina.RetryingCaller(attempts=3).on(ConnectionError)
+
+    def ours() -> None:
+        try:
+            fails()
+        except KeyError as caught:
+            classify(caught, catalog=catalog, now=0.0)
+            caught.__traceback__ = None
+
+    def theirs(call: Callable[[Callable[[], None]], None]) -> None:
+        try:
+            call(fails)
+        except KeyError as caught:
+            caught.__traceback__ = None
+
+    floor = _each(bare)
+    return [
+        Row(name, took * 1e6, "µs", took / floor, "raising and catching it", floor * 1e6, "", True)
+        for name, took in (
+            ("deciding about a KeyError: Surefoot's classify", _each(ours)),
+            ("deciding about a KeyError: tenacity", _each(partial(theirs, retrying))),
+            ("deciding about a KeyError: stamina", _each(partial(theirs, caller))),
+        )
+    ]

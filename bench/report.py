@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
+    """A measure; one without an aim is there for comparison."""
+
     what: str
     figure: float
     unit: str
@@ -17,8 +19,9 @@ class Row:
     met: bool
 
     def line(self) -> str:
-        mark = "met   " if self.met else "MISSED"
+        mark = ("met   " if self.met else "MISSED") if self.aim else "      "
         return (
             f"{mark} {self.what}: {self.figure:,.3g} {self.unit} "
-            f"[{self.ratio:.3g} × {self.floor_name}: {self.floor:,.3g}]; aim {self.aim}"
+            f"[{self.ratio:.3g} × {self.floor_name}: {self.floor:,.3g}]"
+            f"{'; aim ' + self.aim if self.aim else ''}"
         )

@@ -4,7 +4,7 @@
     python tools/check_docs.py --fix        # writes docs/api.md's signatures anew from the sources
 
 docs/api.md shows each exported function and class in a ```pyi block of its own. The blocks of code
-themselves are run by tests/house/test_docs_code.py.
+themselves are run by tests/docs/test_docs_code.py.
 """
 
 from __future__ import annotations

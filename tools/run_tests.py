@@ -24,10 +24,13 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("codec_libs", "crash", "house", "rules", "typing")
+MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("demo", "libraries")
-"""Areas with a make target of their own: too slow for `make test`, or in another environment."""
+OWN_TARGET = ("demo", "docs", "libraries", "rules")
+"""Areas with a make target of their own: too slow for `make test`, or in another environment. (The
+code in the docs is run by `make check`.)"""
+OLDEST_ONLY = ("cli",)
+"""Areas that, of the other Pythons, only the oldest one runs: they start a process a test."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class Suite:
         return lines[-1] if lines else "(no output)"
 
 
-def areas(*, core: bool) -> list[str]:
+def areas(*, core: bool, oldest: bool = True) -> list[str]:
     """The folders and files of tests/ that a suite runs."""
-    left_out = OWN_TARGET + (MAIN_ONLY if core else ())
+    left_out = OWN_TARGET + (MAIN_ONLY if core else ()) + (() if oldest else OLDEST_ONLY)
     return sorted(
         str(path.relative_to(ROOT))
         for path in TESTS.iterdir()
@@ -70,7 +73,8 @@ def run_core(version: Version) -> Suite:
     name = version_text(version)
     python = ROOT / ".venvs" / name / "bin" / "python"
     set_up = [sys.executable, str(ROOT / "tools" / "bootstrap.py"), "test", name]
-    tests = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *areas(core=True)]
+    chosen = areas(core=True, oldest=version == min(SUPPORTED))
+    tests = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *chosen]
     done = None
     for command in (set_up, tests):
         done = subprocess.run(

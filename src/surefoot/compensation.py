@@ -13,12 +13,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .codec import Codec, decode
+from .codec import Codec
 from .context import Frame, frame
-from .errors import InDoubt, SurefootError
+from .errors import InDoubt, JournalError, SurefootError
 from .execution.driving import call_async, call_sync
 from .execution.effects import EffectState
 from .execution.failures import judged
+from .execution.kept import restore
 from .execution.spec import EffectOptions, Happened, NotHappened, StepSpec
 from .execution.state import RunState, Scope
 from .fingerprint.arguments import ArgumentDigester
@@ -65,6 +66,7 @@ def rollback_sync(run: RunState, specs: Mapping[str, StepSpec]) -> list[Undone]:
             here, scope = _place(run)
             reply = (call_sync(spec, run, here, scope, spec.policy, (), {}), None)
         except Exception as exc:
+            _stop_if_unwritten(run, exc)
             reply = (None, exc)
 
 
@@ -85,7 +87,15 @@ async def rollback_async(run: RunState, specs: Mapping[str, StepSpec]) -> list[U
             here, scope = _place(run)
             reply = (await call_async(spec, run, here, scope, spec.policy, (), {}), None)
         except Exception as exc:
+            _stop_if_unwritten(run, exc)
             reply = (None, exc)
+
+
+def _stop_if_unwritten(run: RunState, exc: Exception) -> None:
+    """A journal that fails, or a lease that is lost, is no failure of an undo: the rollback stops,
+    and whoever takes the run over goes on with it."""
+    if isinstance(exc, JournalError) or not run.writable():
+        raise exc
 
 
 def _place(run: RunState) -> tuple[Frame, Scope]:
@@ -135,14 +145,15 @@ def _settled(
     verify = spec.effect.verify
     if verify is None:
         return None, "nobody knows whether it happened: it has no verify="
-    arguments = _arguments(deed)
+    arguments = _arguments(spec, deed)
     if arguments is None:
         return None, "nobody knows whether it happened: its arguments were not kept"
+    args, kwargs = spec.digester.unbind(arguments)
     settle = spec.effect.settle if spec.effect.settle is not None else (spec.policy.timeout or 0.0)
     while True:
         answer, error = yield _part(
             f"{deed.effect}.verify",
-            lambda: verify(**arguments),
+            lambda: verify(*args, **kwargs),
             spec,
             EffectState(deed.key, None),
             None,
@@ -252,14 +263,11 @@ def _for_undo(run: RunState, spec: StepSpec, deed: Deed) -> tuple[tuple[Any, ...
     assert spec.effect is not None and deed.format is not None and deed.digest is not None
     data = run.journal.fetch(deed.result, deed.digest)
     result = spec.codec_for(run.services).decode(deed.format, data)
-    return (result,), _more(spec.effect.compensate, _arguments(deed) or {})
+    return (result,), _more(spec.effect.compensate, _arguments(spec, deed) or {})
 
 
-def _arguments(deed: Deed) -> dict[str, Any] | None:
-    if deed.arguments is None:
-        return None
-    found: dict[str, Any] = decode("json", deed.arguments)
-    return found
+def _arguments(spec: StepSpec, deed: Deed) -> dict[str, Any] | None:
+    return restore(deed.arguments, spec.fn) if deed.arguments is not None else None
 
 
 def _more(fn: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,7 +299,7 @@ def _aside(
     """Set an undo aside as a dead letter; the others go on."""
     found = run.services.classify(error, spec, False) if error is not None else None
     call = NewCall(
-        deed.call_id,
+        f"{deed.call_id}{UNDO}",  # the effect's own call may have had a letter of its own
         "rollback",
         f"{deed.effect}{UNDO}",
         "effect",

@@ -11,9 +11,34 @@ import contextvars
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["Frame", "carry", "entered", "frame"]
+__all__ = ["Fence", "Frame", "carry", "entered", "frame"]
 
 T = TypeVar("T")
+
+
+class Fence:
+    """Bounds one attempt that may be abandoned: once it is down, the attempt begins nothing more.
+
+    >>> outer = Fence()
+    >>> inner = Fence(outer)
+    >>> outer.fall()
+    >>> inner.down
+    True
+    """
+
+    __slots__ = ("_down", "_outer")
+
+    def __init__(self, outer: Fence | None = None) -> None:
+        self._outer = outer
+        self._down = False
+
+    def fall(self) -> None:
+        """The attempt was abandoned; its thread may still run."""
+        self._down = True
+
+    @property
+    def down(self) -> bool:
+        return self._down or (self._outer is not None and self._outer.down)
 
 
 class Frame:
@@ -22,9 +47,11 @@ class Frame:
     __slots__ = (
         "attempt",
         "call_id",
+        "child",
         "disabled",
         "effect",
         "failure",
+        "fence",
         "item",
         "item_id",
         "meter",
@@ -51,6 +78,8 @@ class Frame:
         meter: Any = None,
         once: bool = False,
         disabled: bool = False,
+        fence: Fence | None = None,
+        child: Any = None,
     ) -> None:
         self.runtime = runtime
         self.run = run
@@ -65,6 +94,8 @@ class Frame:
         self.meter = meter  # what spend() charges
         self.once = once  # an outer step owns the retries
         self.disabled = disabled  # surefoot.testing.disabled()
+        self.fence = fence  # down once the attempt was abandoned
+        self.child = child  # in the process of an isolated step: what stands for the run
 
 
 _CURRENT: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("surefoot", default=None)

@@ -26,7 +26,11 @@
      ├── CircuitOpen                a resource is known to be down: not even tried
      ├── MapHalted                  too many items of a map failed
      ├── ReplayedFailure            stands in for a recorded exception whose class cannot be made
-     └── StepTimeout (TimeoutError) an attempt took longer than its ``timeout``
+     ├── StepTimeout (TimeoutError) an attempt took longer than its ``timeout``
+     ├── StepDied                   the process of an isolated step ended in the middle of an attempt
+     │    ├── StepKilled            from outside: the out-of-memory killer, a person, a supervisor
+     │    └── StepCrashed           by itself: a segmentation fault, an abort, ``os._exit``
+     └── StepOutOfMemory (MemoryError)  an isolated step needed more than its ``memory``
 
     RunCancelled (BaseException)    someone asked the run to stop; `except Exception` lets it pass
     RunInterrupted (BaseException)  the process was asked to end (SIGTERM); the run can be resumed
@@ -57,6 +61,10 @@ __all__ = [
     "RunCancelled",
     "RunInterrupted",
     "RunLocked",
+    "StepCrashed",
+    "StepDied",
+    "StepKilled",
+    "StepOutOfMemory",
     "StepTimeout",
     "SurefootError",
     "UnexpectedOutput",
@@ -217,6 +225,43 @@ class StepTimeout(SurefootError, TimeoutError):
 
     def running(self) -> bool:
         return self._running is not None and self._running()
+
+
+class StepDied(SurefootError):
+    """The process of an isolated step ended in the middle of an attempt.
+
+    ``returncode`` is how, as :mod:`subprocess` tells it: the exit code, or the negative number of the
+    signal. ``signal`` is the signal's name, as ``"SIGSEGV"``, or None. ``trace`` is what the process
+    itself could still write of where it was (:mod:`faulthandler`), or empty.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        returncode: int | None = None,
+        signal: str | None = None,
+        trace: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+        self.signal = signal
+        self.trace = trace
+
+
+class StepKilled(StepDied):
+    """It was ended from outside: by the out-of-memory killer, a person or a supervisor."""
+
+
+class StepCrashed(StepDied):
+    """It ended by itself: a segmentation fault, an abort, ``os._exit``."""
+
+
+class StepOutOfMemory(SurefootError, MemoryError):
+    """An isolated step needed more than its ``memory`` (bytes); its MemoryError is the cause."""
+
+    def __init__(self, message: str = "", memory: int | None = None) -> None:
+        super().__init__(message)
+        self.memory = memory
 
 
 class RunCancelled(BaseException):

@@ -25,6 +25,7 @@ from .model import BUILTIN_KINDS, Classification, Stage
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.spec import StepSpec
+    from .isolation import Pool
     from .journal import Journal
     from .resources import Resource, Resources
 
@@ -84,6 +85,8 @@ class Runtime:
         self._listeners: list[Listener] = list(listeners or ())
         self._warned: set[str] = set()
         self._resources: Resources | None = None
+        self._workers: Pool | None = None
+        self._opening = threading.Lock()
         self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
         self.stopping = False
@@ -212,6 +215,16 @@ class Runtime:
             self.resource(state.name).hear(state.gate_until, state.open_until, wall)
 
     @property
+    def workers(self) -> Pool:
+        """The child processes of isolated steps; none is started before one is needed."""
+        with self._opening:
+            if self._workers is None:
+                from .isolation import Pool
+
+                self._workers = Pool()
+            return self._workers
+
+    @property
     def listening(self) -> bool:
         return bool(self._listeners)
 
@@ -244,7 +257,7 @@ class Runtime:
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
 
-        return scrub_text(text, known=_known_secrets())
+        return scrub_text(text, known=known_secrets())
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -279,7 +292,13 @@ class Runtime:
     def __enter__(self) -> Runtime:
         outer = frame()
         self._tokens.append(
-            enter(Frame(runtime=self, disabled=outer.disabled if outer is not None else False))
+            enter(
+                Frame(
+                    runtime=self,
+                    disabled=outer.disabled if outer is not None else False,
+                    child=outer.child if outer is not None else None,
+                )
+            )
         )
         return self
 
@@ -289,10 +308,19 @@ class Runtime:
             self.close()
 
     def close(self) -> None:
-        """Write what is queued and close the journal; it opens anew when it is needed again."""
+        """End the processes of isolated steps, write what is queued and close the journal; all of
+        it opens anew when it is needed again."""
+        self.close_workers()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+
+    def close_workers(self) -> None:
+        """End the processes of isolated steps; those that work are killed."""
+        with self._opening:
+            workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()
 
 
 @functools.lru_cache(maxsize=8)
@@ -332,7 +360,7 @@ def _tell(message: str) -> None:
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
-def _known_secrets() -> tuple[str, ...]:
+def known_secrets() -> tuple[str, ...]:
     """The values of secret-named environment variables, which must never be shown."""
     return tuple(
         value
@@ -371,4 +399,4 @@ def scrub(value: Any) -> Any:
     """
     from .scrub import scrub as clean
 
-    return clean(value, known=_known_secrets())
+    return clean(value, known=known_secrets())

@@ -126,6 +126,13 @@ def test_a_users_text_does_not_break_the_page_of_markdown(nasty: Catalog) -> Non
     assert "Why it happens" not in section and "person should do" not in section
 
 
+def test_a_kind_that_no_rule_speaks_of_has_no_list_of_rules() -> None:
+    lonely = load(extra_rules={"kind": {"lonely": {"category": "data"}}})
+    page = markdown(document(lonely))
+    section = page[page.index("### `lonely`") :].split("\n## ")[0]
+    assert "Its rules, by library" not in section
+
+
 def rows(told: dict[str, Any]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(csv_text(told))))
 

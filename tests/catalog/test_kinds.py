@@ -15,7 +15,7 @@ from surefoot.model import BUILTIN_KINDS, CATEGORIES, RUNGS, Kind, Rung
 CATALOG = load()
 NEVER_SET_ASIDE = {
     *("quota_exhausted", "model_not_found", "gpu_fault", "tls", "auth", "auth_expired"),
-    *("permission", "disk_full", "storage_fault", "budget_exceeded", "invalid_request"),
+    *("permission", "disk_full", "storage_fault", "invalid_request"),
     *("misconfiguration", "resume_drift", "in_doubt", "run_locked", "cancelled", "control_flow"),
     *("bug", "recursion_limit", "unknown"),
 }
@@ -41,6 +41,12 @@ def test_every_kind_is_consistent_and_says_what_to_do(kind: Kind) -> None:
 
 def test_what_is_not_known_is_retried_once() -> None:
     assert CATALOG.kind("unknown").ladder[0] == Rung("retry", attempts=2)
+
+
+def test_one_agent_that_goes_round_in_circles_does_not_halt_a_map() -> None:
+    kind = CATALOG.kind("budget_exceeded")
+    assert [rung.name for rung in kind.ladder] == ["fall_back", "skip", "halt"]
+    assert kind.recoverable and not kind.retryable
 
 
 def test_an_unknown_kind_is_told_with_the_nearest_one() -> None:

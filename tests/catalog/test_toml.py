@@ -76,3 +76,24 @@ def test_tables_that_are_not_plain_are_read_slowly() -> None:
 def test_an_empty_value_is_an_error_of_toml() -> None:
     with pytest.raises(toml.TomlError):
         toml.parse_rules("[[rule]]\nid = \n")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{ code = ["a", "b"], "error.type" = "x", n = 3, yes = true }',
+        '{ code = ["a", ] }',
+        "{ code = ['a'] }",
+        "{ error.code = 'a' }",
+        '{ code = "a" } # a comment',
+        '{ code = "quote \\" inside" }',
+        "{ }",
+    ],
+)
+def test_an_inline_table_is_read_as_toml_reads_it(value: str) -> None:
+    text = f'library = "x"\n[[rule]]\nid = "x.a"\nattr = {value}\n'
+    assert toml.parse_rules(text).rules == toml.parse(text)["rule"]
+
+
+def test_a_head_that_is_not_plain_is_read_all_the_same() -> None:
+    assert toml.header('a.b = 1\n[[rule]]\nid = "x"') == {"a": {"b": 1}}

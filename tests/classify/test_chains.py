@@ -87,7 +87,11 @@ def test_a_wrapper_steps_back_for_whatever_it_wraps() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["orig", "reason", "last_exception", "original_exception", "inner_exception"]
+    "name",
+    [
+        *("orig", "reason", "last_exception", "original_exception", "inner_exception"),
+        "exception",
+    ],
 )
 def test_what_libraries_keep_in_attributes_is_a_cause(name: str) -> None:
     assert judged(made("acme.Odd", attrs={name: made("acme.Known")})).kind == "overloaded"

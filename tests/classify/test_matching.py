@@ -339,10 +339,13 @@ def broken(text: str) -> json.JSONDecodeError:
         ("{'a': 1}", "parse_error", "malformed_output"),
         ("Sure! Here is the JSON:", "parse_error", "malformed_output"),
         ("t", "parse_error", "output_truncated"),
-        ("   ", "parse_error", "malformed_output"),
+        ("   ", "empty_data", "malformed_output"),
+        (" " * 600, "parse_error", "malformed_output"),
+        (" " * 600 + "{'a': 1}", "parse_error", "malformed_output"),
         ('{"a": x' + "y" * 100, "parse_error", "malformed_output"),
         ("", "empty_data", "malformed_output"),
         ("<!DOCTYPE html>\n<html>502</html>", "server_error", "server_error"),
+        ("\r\n  <html>502</html>", "server_error", "server_error"),
     ],
 )
 def test_json_that_is_cut_off_is_told_from_json_that_is_wrong(

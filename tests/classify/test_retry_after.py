@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +85,7 @@ def test_dates_need_a_now_or_the_date_of_the_response() -> None:
         ({"retry_after_ms": 1500}, 1.5),
         ({"retry_after_ms": "250"}, 0.25),
         ({"cooldown_time": 60}, 60),
+        ({"next_retry_delay": timedelta(seconds=45)}, 45),  # temporalio
         ({"retry_after": True}, None),
         ({"retry_after": None}, None),
         ({"retry_after": [3]}, None),
@@ -276,6 +278,20 @@ class Many(dict):  # type: ignore[type-arg]
         ({"response": SimpleNamespace()}, {}),
         ({"response": SimpleNamespace(headers=3)}, {}),
         ({"response": SimpleNamespace(headers={"retry-after": "7", 3: "x"})}, {}),
+        # litellm: the provider's, where the response is only made up, or not there
+        ({"litellm_response_headers": {"Retry-After": "7"}}, {"retry-after": "7"}),
+        (
+            {"litellm_response_headers": Raw(), "response": SimpleNamespace(headers={})},
+            {"retry-after": "7", "x-ratelimit-reset": "1"},
+        ),
+        (
+            {
+                "litellm_response_headers": {"retry-after": "7"},
+                "response": SimpleNamespace(headers={"retry-after": "3"}),
+            },
+            {"retry-after": "3"},
+        ),
+        ({"litellm_response_headers": 3}, {}),
         ({}, {}),
     ],
 )  # fmt: skip
@@ -304,6 +320,37 @@ def test_of_thousands_of_headers_the_first_are_read() -> None:
     headers = {f"x-{number}": "1" for number in range(5_000)}
     headers["retry-after"] = "7"
     assert headers_of(Facts(build({"type": "acme.E", "attrs": {"headers": headers}}))) == {}
+
+
+class Long:
+    """As httpx has them, with a name and a value that no server means."""
+
+    raw = [(b"x-limit-" + b"x" * 1_000_000, b"1"), (b"x-ratelimit-reset", b"1" * 1_000_000)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-limit-" + "x" * 1_000_000: "1", "x-ratelimit-reset": "1" * 1_000_000},
+        Long(),
+    ],
+)
+def test_a_long_name_is_none_and_a_long_value_is_cut(headers: Any) -> None:
+    facts = Facts(build({"type": "acme.E", "attrs": {"headers": headers}}))
+    assert headers_of(facts) == {"x-ratelimit-reset": "1" * 1_024}
+
+
+def test_headers_of_megabytes_cost_a_few_milliseconds_at_most() -> None:
+    headers = {"x-ratelimit-reset-" + letter * 1_000_000: "1" for letter in "abcdef"}
+    headers |= {f"x-ratelimit-reset-{number}": "1" * 1_000_000 for number in range(20)}
+    headers["ratelimit"] = "reset=" * 200_000
+    exc = build({"type": "acme.E", "status": 429, "attrs": {"headers": headers}})
+    took = []
+    for _ in range(5):  # the quickest: a busy machine is no slow reading
+        started = time.perf_counter()
+        classify(exc, catalog=CATALOG, now=NOW)
+        took.append(time.perf_counter() - started)
+    assert min(took) <= 0.005, f"{min(took) * 1e3:.1f} ms"
 
 
 def test_an_exception_that_holds_nothing_asks_for_nothing() -> None:

@@ -38,6 +38,8 @@ COMMANDS = dict(walk((), main))
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
+        *("rollback", "resolve", "cancel", "dead-letters"),
+        *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
         *("catalog", "catalog list", "catalog explain", "catalog lint", "catalog export"),
     }
 
@@ -114,7 +116,7 @@ def completions(project: Project, monkeypatch: pytest.MonkeyPatch, words: str) -
 def test_commands_and_runs_are_completed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.run("run", "pipeline.py:nothing", "--run-id", "today")
     project.run("run", "pipeline.py:nothing", "--run-id", "tomorrow")
-    assert completions(project, monkeypatch, "surefoot re") == "plain,recover\nplain,resume\n"
+    assert completions(project, monkeypatch, "surefoot rec") == "plain,recover\n"
     assert completions(project, monkeypatch, "surefoot show tod") == "plain,today\n"
 
 

@@ -151,6 +151,8 @@ def test_what_was_undone_is_not_undone_again_and_what_failed_is_tried_again(
     run = work.rollback("one")
     assert {one.state for one in run.undone} == {"done", "kept"}
     assert world.log.count("unreserve a/a") == world.log.count("unreserve b/b") == 1
+    letters = runtime.journal.dead_letters(runtime.journal.run("one").pk)
+    assert [one.state for one in letters] == ["replayed"]
 
 
 def test_a_rollback_that_is_killed_goes_on_as_a_rollback(
@@ -163,7 +165,7 @@ def test_a_rollback_that_is_killed_goes_on_as_a_rollback(
     with pytest.raises(Dies):
         work.rollback("one")
     assert runtime.journal.run("one").status == "rolling_back"
-    with pytest.raises(UsageError, match="rolling_back"):
+    with pytest.raises(UsageError, match="surefoot rollback one"):
         work.resume("one")
     with make_runtime():
         run = work.rollback("one")
@@ -228,6 +230,55 @@ def test_an_effect_in_doubt_is_looked_up_before_it_is_undone(
     assert run.status == "rolled_back"
     assert [one.state for one in run.undone] == ([state] if state else [])
     assert world.log == (["refund receipt late"] if undone else [])
+
+
+def test_a_verify_with_names_of_its_own_is_asked_by_position(
+    runtime: Runtime, world: World
+) -> None:
+    seen: list[Any] = []
+
+    def was_paid(number: int, /, *more: int, gift: str = "") -> Happened[str]:
+        seen.append((number, more, gift))
+        return Happened("receipt late")
+
+    @effect(
+        key=lambda order: f"p:{order}",
+        verify=was_paid,
+        compensate=lambda receipt, order: world.do(f"refund {receipt} of {order}"),
+    )
+    def pay(order: int, *cents: int, gift: str = "") -> str:
+        raise Dies
+
+    @workflow
+    def work() -> str:
+        return pay(7, 1, 2, gift="bow")
+
+    with pytest.raises(Dies):
+        work.with_options(run_id="one").start()
+    assert work.rollback("one").undone[0].state == "done"
+    assert seen == [(7, (1, 2), "bow")] and world.log == ["refund receipt late of 7"]
+
+
+def test_an_async_verify_is_awaited_before_an_undo(runtime: Runtime, world: World) -> None:
+    async def was_paid(order: int) -> Happened[str]:
+        await asyncio.sleep(0)
+        return Happened("receipt late")
+
+    async def refund(receipt: str) -> None:
+        world.do(f"refund {receipt}")
+
+    @effect(key=lambda order: f"p:{order}", verify=was_paid, compensate=refund)
+    async def pay(order: int) -> str:
+        raise Dies
+
+    @workflow
+    async def work() -> str:
+        return await pay(7)
+
+    with pytest.raises(Dies):
+        asyncio.run(work.with_options(run_id="one").start())
+    run = asyncio.run(work.rollback("one"))
+    assert [one.state for one in run.undone] == ["done"] and world.log == ["refund receipt late"]
 
 
 def test_an_undone_key_begins_anew(runtime: Runtime, world: World) -> None:

@@ -102,3 +102,41 @@ def unknown(library: Library, catalog: Catalog) -> list[str]:
         for cls in classes(library)
         if name_of(cls) not in excused and not is_known(cls, catalog)
     ]
+
+
+def main() -> int:
+    """Print the census of what is installed: for a nightly look at newer versions."""
+    from importlib.metadata import packages_distributions, version
+
+    from surefoot.catalog import load
+
+    catalog = load()
+    names = packages_distributions()
+    total = left = 0
+    for library in libraries():
+        found, missing = classes(library), unknown(library, catalog)
+        total, left = total + len(found), left + len(missing)
+        of = (names.get(package, [package])[0] for package in sorted(library.packages))
+        versions = ", ".join(sorted({f"{one} {_version(one, version)}" for one in of}))
+        print(
+            f"{library.name}: {len(found)} exception classes, {len(missing)} unknown ({versions})"
+        )
+        for name in missing:
+            print(f"  {name}")
+    print(
+        f"{total} exception classes in {len(libraries())} libraries, {left} unknown to the catalog"
+    )
+    return 1 if left else 0
+
+
+def _version(name: str, version: Any) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return str(version(name))
+    except PackageNotFoundError:
+        return "?"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

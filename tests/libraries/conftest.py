@@ -1,6 +1,15 @@
-"""The same fixtures and the same two counts as tests/rules has, in the environment of all libraries."""
+"""The same fixtures and the same two counts as tests/rules has, in the environment of all libraries.
+
+Some of these libraries write into the user's folders, fetch prices or report their use as soon as they
+are imported. What keeps them from it is set here, before any of them is.
+"""
 
 from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
 
 from tests.rules.conftest import (
     catalog,
@@ -11,3 +20,20 @@ from tests.rules.conftest import (
 )
 
 __all__ = ["catalog", "judge", "pytest_configure", "pytest_terminal_summary", "verdicts"]
+
+_HOMES = tempfile.mkdtemp(prefix="surefoot-homes-")
+atexit.register(shutil.rmtree, _HOMES, ignore_errors=True)
+
+os.environ.update(
+    HOME=_HOMES,  # also without anybody's keys for a cloud
+    AIRFLOW_HOME=os.path.join(_HOMES, "airflow"),
+    PREFECT_HOME=os.path.join(_HOMES, "prefect"),
+    HF_HOME=os.path.join(_HOMES, "huggingface"),
+    LITELLM_LOCAL_MODEL_COST_MAP="True",
+    DO_NOT_TRACK="1",
+    ANONYMIZED_TELEMETRY="False",  # chromadb
+    HF_HUB_DISABLE_TELEMETRY="1",
+    ORT_DISABLE_TELEMETRY="1",
+    RAY_USAGE_STATS_ENABLED="0",
+)
+os.environ.pop("DAGSTER_HOME", None)

@@ -424,9 +424,11 @@ def test_a_budget_of_ones_own_is_kept(judge: Judge, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(litellm, "max_budget", 0.01)
     monkeypatch.setattr(litellm, "_current_cost", 1.0)
     exc = caught(_completion("openai/m", api_key="x"))
-    judge(exc, "budget_exceeded", retryable=False, outcome="refused")
-    limited = litellm.RateLimitError("over", "openai", "m", rate_limit_type="budget")
-    judge(limited, "budget_exceeded", retryable=False, outcome="refused")
+    judge(exc, "quota_exhausted", retryable=False, outcome="refused")
+    # all calls share a budget, and one agent's rounds are its own
+    for limit, kind in (("budget", "quota_exhausted"), ("max_iterations", "budget_exceeded")):
+        exc = litellm.RateLimitError("over", "openai", "m", rate_limit_type=limit)
+        judge(exc, kind, retryable=False, outcome="refused")
 
 
 def _router(urls: list[str], **options: Any) -> Any:
@@ -1071,3 +1073,48 @@ def test_an_upload_is_judged_by_what_became_of_it(judge: Judge) -> None:
     ):
         exc = getattr(exceptions, name)("so it is", upload_url="http://x")
         judge(exc, kind, retryable=retryable, outcome="open")
+
+
+# --- waits behind litellm, which makes up a response where it has none
+
+
+@pytest.mark.parametrize(
+    "client", ["litellm", "litellm, anthropic", "litellm, gemini", "litellm, hosted_vllm"]
+)
+def test_the_wait_that_a_provider_asked_for_is_found_behind_litellm(
+    client: str, judge: Judge
+) -> None:
+    headers = {"Content-Type": "application/json", "Retry-After": "12"}
+    with serving() as (url, answer):
+        answer(Answer(429, b'{"error": {"message": "slow down"}}', headers))
+        exc = caught(lambda: CALLS[client](url, False, PATIENCE))
+    assert judge(exc, "rate_limited", retryable=True).retry_after == 12
+
+
+# --- vLLM in one's own process: not installed here, its texts are from its source
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("The decoder prompt (length 40960) is longer than the maximum model length of 32768.",
+         "context_length_exceeded"),
+        ("However, the model's context length is only 40960 tokens.", "context_length_exceeded"),
+        ("max_tokens must be at least 1, got -131.", "context_length_exceeded"),
+        ("max_tokens must be at least 1, got 0.", "invalid_value"),
+        ("No available memory for the cache blocks. Try increasing it.", "gpu_out_of_memory"),
+    ],
+)  # fmt: skip
+def test_vllms_plain_errors_go_by_their_words(text: str, kind: str, judge: Judge) -> None:
+    judge(ValueError(text), kind, retryable=False, stage="inference")
+
+
+def test_an_engine_that_does_not_start_does_not_start_the_next_time(judge: Judge) -> None:
+    """What it died of stands in its log; only where it is the cause it is known here."""
+    exc = RuntimeError(
+        "Engine core initialization failed. See root cause above. Failed core proc(s): "
+        "{'EngineCore_0': 1}"
+    )
+    judge(exc, "process_crashed", retryable=False)
+    exc.__cause__ = ValueError("No available memory for the cache blocks.")
+    judge(exc, "gpu_out_of_memory", retryable=False)

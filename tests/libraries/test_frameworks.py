@@ -1078,6 +1078,9 @@ def test_what_else_dask_says(judge: Judge) -> None:
     judge(ClosedClientError("closed"), "bug", retryable=False)
     exc = remote_exception(ConnectionResetError(104, "Connection reset by peer"), "the stack")
     judge(exc, "connection", retryable=True, outcome="open")
+    # its own errno is empty: what it wraps has it
+    exc = remote_exception(OSError(28, "No space left on device"), "the stack")
+    judge(exc, "disk_full", retryable=False)
 
 
 # --- transformers

@@ -14,7 +14,8 @@ import pickle
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,16 +25,6 @@ from surefoot.catalog.examples import build
 from surefoot.classify import classify
 from tests.rules.conftest import Judge
 from tests.rules.servers import closed_port
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """These libraries write into folders of the user when they are imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AIRFLOW_HOME", "PREFECT_HOME"):
-            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
-        patch.delenv("DAGSTER_HOME", raising=False)
-        yield
 
 
 def _of(name: str) -> Any:
@@ -589,6 +580,11 @@ TEMPORAL: list[tuple[str, tuple[Any, ...], str, bool]] = [
     ("temporalio.workflow.ReadOnlyContextError", ("x",), "bug", False),
     ("temporalio.workflow.ContinueAsNewError", (), "control_flow", False),
 ]
+
+
+def test_the_delay_that_an_activity_asks_for_is_the_wait(judge: Judge) -> None:
+    exc = _application_error(next_retry_delay=timedelta(seconds=45))
+    assert judge(exc, "dependency_failed", retryable=True).retry_after == 45
 
 
 @_tells("temporalio.exceptions", TEMPORAL)

@@ -53,7 +53,7 @@ def test_a_refused_connection_is_surely_not_done(client: str, judge: Judge) -> N
 def test_an_ollama_that_does_not_run_is_worth_another_try(judge: Judge) -> None:
     exc = _failure("ollama", f"http://127.0.0.1:{closed_port()}")
     assert type(exc) is ConnectionError
-    judge(exc, "connection", retryable=True, category="infrastructure")
+    judge(exc, "connection", retryable=True, outcome="refused", category="infrastructure")
 
 
 def test_an_ollama_that_does_not_run_is_surely_not_done_while_it_streams(judge: Judge) -> None:
@@ -418,6 +418,43 @@ def test_a_live_session_goes_by_the_code_of_its_closed_socket(
 ) -> None:
     exc = _closed_live(code, reason)
     judge(exc, kind, retryable=retryable, outcome=outcome, stage="inference")
+
+
+def test_a_client_without_a_key_is_wrongly_set_up(
+    monkeypatch: pytest.MonkeyPatch, judge: Judge
+) -> None:
+    from google import genai
+
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"):
+        monkeypatch.delenv(name, raising=False)
+    exc = _raised(genai.Client)
+    assert type(exc) is ValueError
+    judge(exc, "misconfiguration", retryable=False, outcome="refused")
+
+
+# --- wrong use of the clients
+
+
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_a_stream_without_a_class_for_it_is_a_mistake_in_the_code(sdk: str, judge: Judge) -> None:
+    import importlib
+
+    library = importlib.import_module(sdk)
+    client = getattr(library, {"openai": "OpenAI", "anthropic": "Anthropic"}[sdk])
+    with serving() as (url, answer):
+        answer(Answer(200, b"data: {}\n\n", {"Content-Type": "text/event-stream"}))
+        with client(api_key="x", base_url=url, max_retries=0) as made:
+            made._default_stream_cls = None
+            exc = _raised(lambda: made.get("/x", cast_to=object, stream=True))
+    assert type(exc).__name__ == "MissingStreamClassError"
+    judge(exc, "bug", retryable=False, stage="inference")
+
+
+def test_a_package_that_an_extra_brings_is_missing(judge: Judge) -> None:
+    from anthropic.lib._extras._common import MissingDependencyError
+
+    exc = MissingDependencyError(extra="vertex", library="google-auth")
+    judge(exc, "misconfiguration", retryable=False, outcome="refused")
 
 
 # --- files for fine-tuning

@@ -103,6 +103,8 @@ def test_json_that_is_empty_or_a_page(judge: Judge) -> None:
         judge(parse(""), "malformed_output", retryable=True, stage="inference")
         page = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
         judge(parse(page), "server_error", retryable=True, stage="inference")
+        judge(parse(f"\n\r\n  {page}"), "server_error", retryable=True, stage="inference")
+        judge(parse(" \n"), "empty_data", retryable=False, stage="ingestion")
     exc = raised(lambda: json.loads(b'{"a": "\xff"}'))
     judge(exc, "encoding_error", retryable=False, stage="ingestion")
 
@@ -177,6 +179,8 @@ DAMAGED: dict[str, Callable[[], Any]] = {
     "bz2, cut off": lambda: io.BufferedReader(
         bz2.BZ2File(io.BytesIO(bz2.compress(TEXT)[:-9]))  # type: ignore[arg-type]
     ).read(),
+    "bz2, cut off in memory": lambda: bz2.decompress(bz2.compress(TEXT)[:-9]),
+    "lzma, cut off in memory": lambda: lzma.decompress(lzma.compress(TEXT)[:-9]),
     "bz2, another format": lambda: bz2.decompress(b"no bz2 at all"),
     "lzma, cut off": lambda: lzma.LZMAFile(io.BytesIO(lzma.compress(TEXT)[:-9])).read(),
     "lzma, another format": lambda: lzma.decompress(b"no lzma at all"),
@@ -265,6 +269,22 @@ def test_an_archive_that_needs_what_was_forbidden_is_a_bug(judge: Judge) -> None
             archive.open(info, "w")
 
     judge(raised(write), "bug", retryable=False)
+
+
+def test_a_member_that_grows_past_what_its_header_can_say_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch, judge: Judge
+) -> None:
+    """Whoever writes it must have passed ``force_zip64=True``."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+
+    def write() -> None:
+        with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+            with archive.open("a.txt", "w") as member:
+                member.write(b"x" * 5_000)
+
+    exc = raised(write)
+    assert type(exc) is RuntimeError
+    judge(exc, "bug", retryable=False)
 
 
 def test_base64_and_packing(judge: Judge) -> None:
@@ -484,6 +504,16 @@ def _sent(login: bool = False, **said: str) -> BaseException:
         ({"greeting": "554 No SMTP service here"}, "permission", False, "refused"),
         ({"rcpt": "450 4.2.0 Greylisted, try again later"}, "server_error", True, "refused"),
         ({"rcpt": "550 5.1.1 No such user"}, "invalid_value", False, "refused"),
+        # a code in the words of a refusal is not the refusal's own
+        ({"rcpt": "550 5.1.1 said (450, 'later') yesterday"}, "invalid_value", False, "refused"),
+        ({"rcpt": "550 5.4.5 Daily user sending limit exceeded."}, "quota_exhausted", False, None),
+        ({"rcpt": "452 4.5.3 Daily message quota exceeded"}, "quota_exhausted", False, "refused"),
+        ({"rcpt": "530 5.7.0 Authentication Required"}, "auth", False, "refused"),
+        ({"rcpt": "530 5.7.0 Must issue a STARTTLS command"}, "misconfiguration", False, None),
+        ({"rcpt": "450 4.2.1 Receiving mail at too high a rate"}, "rate_limited", True, "refused"),
+        ({"rcpt": "421 4.7.0 Too many connections, slow down"}, "rate_limited", True, "refused"),
+        ({"rcpt": "451 4.3.0 Temporary lookup failure"}, "server_error", True, "refused"),
+        ({"rcpt": "552 5.3.4 Message too large"}, "payload_too_large", False, "refused"),
         ({"mail": "530 5.7.0 Authentication Required"}, "auth", False, "refused"),
         (
             {"mail": "530 5.7.0 Must issue a STARTTLS command first"},

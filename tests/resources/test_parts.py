@@ -13,10 +13,10 @@ from surefoot.catalog import load
 from surefoot.catalog.examples import build
 from surefoot.classify import classify
 from surefoot.model import Classification
-from surefoot.resources import Resource, ResourceOptions, Resources
+from surefoot.resources import Resource, ResourceOptions, Resources, Slot
 from surefoot.resources.breaker import Breaker
 from surefoot.resources.budget import RetryBudget
-from surefoot.resources.limit import FORGOTTEN, QUIET, AdaptiveLimit
+from surefoot.resources.limit import BELOW, FORGOTTEN, QUIET, AdaptiveLimit
 from surefoot.resources.options import resource_options
 
 
@@ -91,15 +91,15 @@ def test_a_budget_of_nothing_has_no_bound() -> None:
 # -- limit ----------------------------------------------------------------------------------------
 
 
-def test_the_limit_doubles_then_grows_slowly_and_a_refusal_halves_it() -> None:
+def test_the_limit_grows_quickly_then_slowly_and_a_refusal_halves_it() -> None:
     limit = AdaptiveLimit(None)
-    for _ in range(8):
+    for _ in range(4 * 28):
         limit.succeeded()
-    assert limit.limit == 16.0
+    assert limit.limit == 32.0
     limit.succeeded()
-    assert limit.limit == pytest.approx(16.1)
+    assert limit.limit == pytest.approx(32.1)
     limit.refused(0.0, None)
-    assert limit.limit == pytest.approx(8.05)
+    assert limit.limit == pytest.approx(16.05)
     few = AdaptiveLimit(2)
     few.succeeded()
     assert few.limit == 2.0
@@ -113,7 +113,7 @@ def test_the_pace_is_what_the_server_let_through() -> None:
     limit.refused(0.1, 0.9)  # the first refusal
     for _ in range(3):
         limit.refused(0.1, 0.9)  # of those that were on their way
-    assert limit.rate == pytest.approx(20 * 0.93)
+    assert limit.rate == pytest.approx(20 * BELOW)
     assert limit.wait(1.0) == 0.0
     limit.begin(1.0)
     assert limit.wait(1.0) == pytest.approx(1 / limit.rate)
@@ -127,8 +127,13 @@ def test_the_pace_grows_while_it_is_quiet_and_is_forgotten_in_the_end() -> None:
     assert slow is not None
     limit.wait(1.0 + QUIET)
     assert limit.rate == slow
-    limit.wait(1.0 + QUIET + 10.0)
-    assert limit.rate == pytest.approx(slow * 1.2)
+    limit.wait(1.0 + 4.0)
+    assert limit.rate == pytest.approx(slow * (1 + 0.06 + 0.001 * (4.0**2 - QUIET**2)))
+    careful = limit.rate / slow
+    before = limit.rate
+    limit.wait(1.0 + 24.0)
+    limit.wait(1.0 + 26.0)  # the same two seconds, long after the refusal
+    assert limit.rate > before * careful * 1.01
     limit.wait(2.0 + FORGOTTEN)
     assert limit.rate is None
 
@@ -141,8 +146,21 @@ def test_a_further_refusal_lowers_the_pace_and_never_by_more_than_half() -> None
     before = limit.rate
     assert before is not None
     limit.begin(1.0)
-    limit.refused(5.0, 1.0)
+    limit.refused(1.5, 1.0)  # at once: the pace is quite wrong
     assert limit.rate == pytest.approx(before / 2)
+
+
+def test_a_refusal_after_a_while_takes_back_what_the_pace_has_grown_by() -> None:
+    limit = AdaptiveLimit(None)
+    for _ in range(20):
+        limit.begin(0.0)
+    limit.refused(0.0, 1.0)
+    for second in range(10):
+        limit.wait(1.0 + second)
+    before = limit.rate
+    assert before is not None
+    limit.refused(11.0, 1.0)
+    assert limit.rate == pytest.approx(before * BELOW)
 
 
 # -- all of them together -------------------------------------------------------------------------
@@ -232,14 +250,35 @@ def test_what_another_process_found_out_is_heard() -> None:
     assert resource.enter(10.0).wait == 20.0
     resource.hear(0.0, 60.0, 30.0)
     assert resource.enter(30.0).open == 30.0
-    assert resource.still(30.0).open == 30.0
+    assert resource.still(30.0, Slot(probe=False)).open == 30.0
 
 
 def test_who_waited_for_its_turn_looks_again() -> None:
     resource = Resource("api", ResourceOptions())
     resource.failed(None, limited(5.0), 0.0)
-    assert resource.still(1.0).wait == 4.0
-    assert resource.still(6.0) == resource.still(7.0)
+    slot = Slot(probe=False, turns=1)
+    assert resource.still(1.0, slot).wait == 4.0
+    assert resource.still(6.0, slot) == resource.still(7.0, slot)
+
+
+def test_who_waits_for_its_turn_when_the_server_refuses_gets_another_one() -> None:
+    resource = Resource("api", ResourceOptions())
+    first = [entered(resource, 0.0) for _ in range(4)]
+    for slot in first:
+        resource.failed(slot, limited(1.0), 0.0)
+        resource.leave(slot)
+    waiting = [resource.enter(1.0) for _ in range(2)]
+    assert waiting[0].wait == 0.0 and waiting[1].wait > 0 and waiting[1].slot is not None
+    assert waiting[0].slot is not None
+    resource.failed(waiting[0].slot, limited(1.0), 1.0)  # the gate is closed until 2.0
+    # it would have begun within that second, and does not begin when the gate opens either, with all
+    # others that waited: it gets a turn after that
+    woken = 1.0 + waiting[1].wait
+    again = resource.still(woken, waiting[1].slot)
+    other = resource.still(woken, Slot(probe=False, turns=0))
+    assert {woken + again.wait >= 2.0, woken + other.wait > 2.0} == {True}
+    assert other.wait > again.wait
+    assert resource.still(woken + again.wait, waiting[1].slot).wait == 0.0
 
 
 def test_an_overloaded_server_that_asks_for_a_wait_holds_everyone_and_slows_nobody() -> None:

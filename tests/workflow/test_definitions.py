@@ -65,6 +65,10 @@ keep = lambda value, failure: value
         (lambda: effect(verify=1)(plain), "verify=1 must be a function"),
         (lambda: effect(verify=coroutine)(plain), "async"),
         (lambda: effect(compensate=1)(plain), "compensate=1 must be a function"),
+        (lambda: effect(verify=lambda: None)(plain), "verify() cannot take the same arguments"),
+        (lambda: effect(compensate=lambda: None)(plain), "cannot take the result"),
+        (lambda: effect(compensate=lambda *, result: None)(plain), "cannot take the result"),
+        (lambda: effect(compensate=lambda result, promtp: None)(plain), "did you mean 'prompt'"),
         (lambda: effect(settle=-1)(plain), "settle=-1 must be seconds"),
         (lambda: effect(settle=True)(plain), "settle=True must be seconds"),
     ],
@@ -82,6 +86,8 @@ def test_what_takes_any_arguments_takes_any_name() -> None:
     assert step(recover=[on("timeout").adapt(anything=keep)])(any_of).spec.name.endswith("any_of")
     assert effect(match=("anything",), key=any_of)(any_of).spec.effect is not None
     step(recover=[on("timeout").fall_back(any_of).fall_back(max)])(plain)
+    effect(verify=any_of, compensate=any_of)(plain)
+    effect(compensate=lambda result, prompt, limit=3: None)(plain)
 
 
 def test_a_callable_object_is_a_step_of_its_name(runtime: Runtime) -> None:

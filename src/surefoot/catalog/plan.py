@@ -53,7 +53,8 @@ READ_NAMES = frozenset(
         *("sqlstate", "pgcode", "diag", "orig", "grpc_status_code", "details"),
         *("returncode", "exitcode", "exit_code", "request", "last_attempt", "last_exception"),
         *("retry_after", "retry_after_seconds", "retry_after_s", "retry_after_ms"),
-        *("cooldown_time", "reason", "original_exception", "inner_exception", "exceptions"),
+        *("cooldown_time", "next_retry_delay", "litellm_response_headers"),
+        *("reason", "original_exception", "inner_exception", "exceptions"),
     )
 )
 """The attributes that are read off any exception, whatever its class."""

@@ -10,6 +10,7 @@ both readings of every built-in file.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -49,7 +50,10 @@ def header(text: str) -> dict[str, Any]:
     {'packages': ['httpx']}
     """
     head, _, _ = text.partition("\n[[")
-    return parse(head)
+    try:
+        return _lines(head)
+    except _NOT_PLAIN:
+        return parse(head)
 
 
 def parse_rules(text: str) -> ParsedRules:
@@ -109,6 +113,34 @@ def _lines(text: str) -> dict[str, Any]:
     return found
 
 
+_PAIR = re.compile(
+    r'\s*(?:"([^"\\]+)"|([\w-]+))\s*=\s*("[^"\\]*"|\[[^\[\]{}\'\\#]*\]|-?[0-9]+|true|false)\s*(?:,|$)'
+)
+
+
+def _inline(text: str) -> dict[str, Any] | None:
+    """An inline table of plain keys and values; None: not as plain as hoped.
+
+    >>> _inline('{ code = ["a", "b"], "error.type" = "x" }'), _inline("{ a.b = 1 }")
+    ({'code': ['a', 'b'], 'error.type': 'x'}, None)
+    """
+    if text[-1] != "}":
+        return None
+    found: dict[str, Any] = {}
+    at, end = 1, len(text.rstrip("} "))
+    while at < end:
+        pair = _PAIR.match(text, at, end)
+        if pair is None:
+            return None
+        quoted, bare, value = pair.groups()
+        try:
+            found[quoted or bare] = json.loads(value)
+        except ValueError:  # a trailing comma
+            return None
+        at = pair.end()
+    return found
+
+
 def _value(text: str) -> Any:
     first, last = text[0], text[-1]
     if first == last and first in "'\"" and len(text) > 1 and text.find(first, 1) == len(text) - 1:
@@ -119,6 +151,12 @@ def _value(text: str) -> Any:
             return json.loads(text)
         except ValueError:
             pass  # single quotes, a trailing comma, a comment: TOML that is no JSON
+    elif first == "{":
+        table = _inline(text)
+        if table is not None:
+            return table
     elif text in _CONSTANTS:
         return _CONSTANTS[text]
+    elif text.isdigit():
+        return int(text)
     return parse(f"value = {text}")["value"]

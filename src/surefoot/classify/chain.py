@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["context_of", "explicit_causes", "is_exception", "members"]
 
 # Attributes in which libraries keep what they wrap: SQLAlchemy; urllib and urllib3; redress; litellm;
-# azure-core; tenacity.
+# azure-core; dask; tenacity.
 _WRAPPED = (
-    *("orig", "reason", "last_exception", "original_exception", "inner_exception"),
+    *("orig", "reason", "last_exception", "original_exception", "inner_exception", "exception"),
     "last_attempt",
 )
 _ARGUMENTS_SEEN = 4

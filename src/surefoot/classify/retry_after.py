@@ -35,6 +35,8 @@ _EPOCH = 1_000_000_000.0  # as seconds 2001, as a wait 31 years: above it a numb
 _EPOCH_MS = 100_000_000_000.0
 
 _HEADERS_READ = 200
+# Longer names are none of those that matter; longer values say no time.
+_NAME, _VALUE = 64, 1_024
 _WANTED = frozenset(
     (
         *("retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-retry-after"),
@@ -48,6 +50,7 @@ _ATTRIBUTES = (
     ("retry_after_s", 1.0),
     ("retry_after_ms", 0.001),
     ("cooldown_time", 1.0),  # litellm's router
+    ("next_retry_delay", 1.0),  # temporalio
 )
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
@@ -127,21 +130,26 @@ def headers_of(facts: Facts) -> dict[str, str]:
         headers = item(item(response, "ResponseMetadata"), "HTTPHeaders")
     else:
         headers = attribute(response, "headers")
-    if headers is None:
-        return {}
+    found = _wanted(headers) if headers is not None else {}
+    if not found and (kept := facts.get("litellm_response_headers")) is not None:
+        found = _wanted(kept)  # the provider's; litellm's own response may be made up
+    return found
+
+
+def _wanted(headers: Any) -> dict[str, str]:
     try:
         # httpx: its mapping decodes every header for every question; the raw list is quick
         raw = None if type(headers) is dict else attribute(headers, "raw")
         if isinstance(raw, list):
             return {
-                low.decode("latin-1"): value.decode("latin-1")
+                low.decode("latin-1"): value[:_VALUE].decode("latin-1")
                 for key, value in raw[:_HEADERS_READ]
-                if (low := key.lower()) in _WANTED_BYTES or b"limit" in low
+                if len(key) <= _NAME and ((low := key.lower()) in _WANTED_BYTES or b"limit" in low)
             }
         return {
-            low: str(value)
+            low: str(value)[:_VALUE]
             for name, value in islice(headers.items(), _HEADERS_READ)
-            if (low := name.lower()) in _WANTED or "limit" in low
+            if len(name) <= _NAME and ((low := name.lower()) in _WANTED or "limit" in low)
         }
     except BaseException:
         return {}

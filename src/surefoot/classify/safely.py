@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _ELEMENTS = 50
+_WORD = 500
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -100,23 +101,31 @@ def text_of(exc: Any, limit: int) -> str:
 
 
 def word(value: Any) -> str | None:
-    """A short value as it is compared: text in lower case. None for objects.
+    """A short value as it is compared: text in lower case, without white space around it.
 
-    >>> word("Insufficient_Quota"), word(429), word(True), word(object())
+    None for objects.
+
+    >>> word("Insufficient_Quota\\n"), word(429), word(True), word(object())
     ('insufficient_quota', '429', 'true', None)
     """
     if value is None:
         return None
     if type(value) is str:
-        return value[:500].lower()
+        return _compared(value)
     try:
         if isinstance(value, Enum):
             value = value.value if isinstance(value.value, (str, int)) else value.name
         if isinstance(value, (str, int, float)):
-            return str(value)[:500].lower()
+            return _compared(str(value))
     except BaseException:
         return None
     return None
+
+
+def _compared(text: str) -> str:
+    start = text[:_WORD]
+    # a long text that begins with nothing but white space is not an empty one
+    return start.strip().lower() or (start if len(text) > _WORD else "")
 
 
 def words(value: Any, parts: tuple[str, ...]) -> tuple[str, ...]:

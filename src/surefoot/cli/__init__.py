@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, map, recover, run, runs
+from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
 from .app import App
 from .options import examples
 
@@ -16,6 +16,10 @@ COMMANDS = (
     recover.recover,
     runs.runs,
     runs.show,
+    letters.dead_letters,
+    operators.rollback,
+    operators.resolve,
+    operators.cancel,
     catalog.catalog,
     map.map_,
     doctor.doctor,

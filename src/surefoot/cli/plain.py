@@ -101,6 +101,8 @@ def scrubbed(document: dict[str, Any], *, items: bool = True) -> dict[str, Any]:
     clean = scrub({"input": document["input"], "result": document["result"], "words": raw})
     told["input"], told["result"] = clean["input"], clean["result"]
     words = dict(zip(raw, clean["words"]))
+    for name in ("undone", "resolved"):
+        told[name] = [{**one, "key": scrub(one["key"])} for one in document[name]]
     told["steps"] = [
         {**step, **{name: words.get(step[name], step[name]) for name in WORDS if step[name]}}
         for step in told["steps"]

@@ -34,7 +34,7 @@ LOCKED = 4
 )
 @command_options
 def recover(journal: str | None, as_json: bool) -> int:
-    """Go on with every run whose process died, one after another.
+    """Go on with every run whose process died, one after another; a rollback as a rollback.
 
     Halted and interrupted runs wait for a person. Each run gets a process of its own, in the folder
     that it was started in, so that one that kills its process again does not stop the others. Ends
@@ -63,14 +63,25 @@ def recover(journal: str | None, as_json: bool) -> int:
         if not told:
             write("there is no run whose process died")
         _tell_of_waiting(waiting, {one["run_id"] for one in told})
-    return 0 if all(one["status"] in ("completed", "taken") for one in told) else 1
+    return 0 if all(_is_well(one) for one in told) else 1
+
+
+def _is_well(one: dict[str, Any]) -> bool:
+    if one["status"] == "rolled_back":
+        return not one["undone"].keys() & {"failed", "in_doubt"}
+    return one["status"] in ("completed", "taken")
 
 
 def _recovered(journal: Journal, before: RunRecord) -> dict[str, Any]:
-    """Resume one run in a child; gives what became of it."""
+    """Go on with one run in a child; gives what became of it."""
     import json
+    from collections import Counter
 
-    exit_code, output = _resume(before, journal.store.location)
+    from ..journal.undo import compensations
+
+    # whoever goes on with a rollback goes on as a rollback
+    words = "rollback" if before.status == "rolling_back" else "resume"
+    exit_code, output = _go_on(words, before, journal.store.location)
     after = journal.run(before.run_id)
     told: dict[str, Any] = {
         "run_id": after.run_id,
@@ -83,7 +94,10 @@ def _recovered(journal: Journal, before: RunRecord) -> dict[str, Any]:
     if exit_code == LOCKED:
         # someone else was quicker, which is as good
         return {**told, "status": "taken"}
-    if after.status not in ("completed", "halted") and told["error"] is None:
+    if after.status == "rolled_back":
+        undone = compensations(journal.store, after.pk)
+        told["undone"] = dict(Counter(one.state for one in undone))
+    elif after.status not in ("completed", "halted") and told["error"] is None:
         told["error"] = _why(exit_code, output)
     return told
 
@@ -101,13 +115,13 @@ def _why(exit_code: int, output: str) -> dict[str, Any]:
     return {"type": "ProcessCrashed", "message": f"its process ended with {exit_code}"}
 
 
-def _resume(record: RunRecord, location: str) -> tuple[int, str]:
-    """``surefoot resume`` in a child, which gets our signals; its exit code and output."""
+def _go_on(words: str, record: RunRecord, location: str) -> tuple[int, str]:
+    """``surefoot resume`` or ``rollback`` in a child, which gets our signals; its exit code and output."""
     import json
     import subprocess
 
     folder = (json.loads(record.target) if record.target else {}).get("cwd")
-    command = [sys.executable, "-m", "surefoot", "resume", record.run_id, "--json"]
+    command = [sys.executable, "-m", "surefoot", words, record.run_id, "--json"]
     child = subprocess.Popen(
         [*command, "--journal", location],
         cwd=folder if folder is not None and os.path.isdir(folder) else None,
@@ -153,12 +167,20 @@ def _tell(one: dict[str, Any]) -> None:
         line = f"run {one['run_id']} of {one['workflow']}: another process went on with it"
     if one["reused"]:
         line += f"; {counted(one['reused'], 'result')} reused, {took(one['time_saved'])} saved"
-    if one["status"] == "halted" and one["error"]:
+    if "undone" in one:
+        line += f"; {_undone(one['undone']) or 'there was nothing to undo'}"
+        line += "" if _is_well(one) else f"; see: surefoot show {one['run_id']}"
+    elif one["status"] == "halted" and one["error"]:
         line += f" by {one['error']['type']} ({one['error'].get('kind')})"
         line += f"; see: surefoot show {one['run_id']}"
     elif one["error"]:
         line += f"; {one['error']['message']}"
     write(line)
+
+
+def _undone(states: dict[str, int]) -> str:
+    words = {"done": "undone", "kept": "kept", "failed": "not undone", "in_doubt": "in doubt"}
+    return ", ".join(f"{number} {words.get(state, state)}" for state, number in states.items())
 
 
 def _tell_of_waiting(records: list[RunRecord], told: set[str]) -> None:

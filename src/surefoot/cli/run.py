@@ -87,10 +87,21 @@ def run(
     epilog=examples(
         "surefoot resume 20261122-234501-1a2b3c",
         "surefoot resume 2026-11-22 --on-drift rerun",
+        "surefoot resume 2026-11-22 --from answer --dry-run",
         "surefoot resume 2026-11-22 --workflow moved/pipeline.py:triage --json",
     )
 )
 @RunId
+@click.option(
+    "--from",
+    "from_step",
+    metavar="STEP",
+    help="Set this step's calls (or the call of this id), and those begun after the first of them "
+    "ended, aside: they run again.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Only tell what would be reused, what would run again."
+)
 @click.option(
     "--on-drift",
     type=click.Choice(["rerun", "reuse"]),
@@ -106,35 +117,35 @@ def run(
 )
 @command_options
 def resume(
-    run_id: str, on_drift: str | None, target: str | None, journal: str | None, as_json: bool
+    run_id: str,
+    from_step: str | None,
+    dry_run: bool,
+    on_drift: str | None,
+    target: str | None,
+    journal: str | None,
+    as_json: bool,
 ) -> int:
     """Go on with RUN: what completed is reused, the rest runs.
 
-    A run that was found in its own place is resumed in the folder that it was started in.
+    A run that was found in its own place is resumed in the folder that it was started in. A completed
+    one is only read, unless dead letters of it were replayed since: its result is then made anew.
     """
     import contextlib
-    import json
 
-    from ..workflow.target import as_workflow, load, load_described
-    from .running import execute, working_folder
-    from .telling import loaded
+    from .finding import workflow_of
+    from .running import execute
 
+    if dry_run:
+        from .dry_run import tell_dry_run
+
+        return tell_dry_run(run_id, from_step, target, journal, as_json)
     with contextlib.ExitStack() as stack:
 
         def start(runtime: Runtime) -> tuple[Workflow[Any, Any], Callable[[], Any]]:
             record = runtime.journal.run(run_id)
-            if target is not None:
-                given = target
-                workflow = loaded(lambda: as_workflow(load(given), given), given)
-            else:
-                told = json.loads(record.target) if record.target else {}
-                stack.enter_context(working_folder(told.get("cwd")))
-                what = f"{told.get('module') or told.get('file')}:{told.get('qualname')}"
-                workflow = loaded(
-                    lambda: as_workflow(load_described(record.target, run_id), what), what
-                )
+            workflow = workflow_of(record.target, run_id, target, stack)
             drift: Any = on_drift or "stop"
-            return workflow, lambda: workflow.resume(run_id, on_drift=drift)
+            return workflow, lambda: workflow.resume(run_id, on_drift=drift, from_step=from_step)
 
         ended = execute(start, journal=journal, create=False, as_json=as_json)
     return tell(ended, journal, as_json)

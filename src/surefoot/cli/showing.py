@@ -12,13 +12,18 @@ from .story import (
     DONE,
     STYLES,
     cut,
+    degraded_by_fallback,
     failures_by_kind,
     halt_rows,
     halting_failure,
     headline,
     labelled,
     next_move,
+    saved,
     shown,
+    told_cost,
+    undone_rows,
+    usd,
 )
 
 if TYPE_CHECKING:
@@ -54,8 +59,9 @@ def telling(
         again = f"{counted(document['resumes'], 'time')}, last at {when(document['started_at'])}"
         rows.append(("resumed", again))
     if document["reused"]:
-        saved = took(document["time_saved"])
-        rows.append(("reused", f"{counted(document['reused'], 'result')}, {saved} saved"))
+        rows.append(("reused", f"{counted(document['reused'], 'result')}, {saved(document)} saved"))
+    rows += told_cost(document)
+    rows += labelled("degraded", degraded_by_fallback(document))
     rows.append(("journal", document["journal"]))
     rows += labelled("failures", failures_by_kind(document))
     if halted:
@@ -71,7 +77,7 @@ def telling(
     steps = _step_rows(document)
     if steps:
         parts += [Text(), table(("STEP", "STATUS", "TRIES", "TOOK", ""), steps)]
-    parts += _failures(document) + _letters(letters)
+    parts += _failures(document) + _letters(letters) + _undone(document) + _resolved(document)
     return render(*parts)
 
 
@@ -84,6 +90,8 @@ def _step_rows(document: Document) -> list[tuple[Any, ...]]:
     groups: dict[tuple[str, bool], list[Any]] = {}
     for one in steps:
         name = " › ".join((*_path(one["scope"], by_id), one["step"]))
+        if one["status"] == "superseded":
+            name += " (set aside by --from)"
         groups.setdefault((name, one["item"] is not None), []).append(one)
     rows: list[tuple[Any, ...]] = []
     for (name, items), members in groups.items():
@@ -120,6 +128,10 @@ def _alone(name: str, one: Mapping[str, Any]) -> tuple[Any, ...]:
         notes.append(f"key {one['key']}")
     if one["note"]:
         notes.append(one["note"])
+    if one["taken_from"]:
+        notes.append(f"done by run {one['taken_from']}")
+    if one["cost"]:
+        notes.append(usd(one["cost"]))
     return (
         name,
         Text(WORDS.get(status, status), STYLES.get(status, "")),
@@ -137,6 +149,7 @@ def _together(name: str, members: Sequence[Mapping[str, Any]], noun: str) -> tup
     again = sum(one["attempts"] > 1 for one in members)
     reused = sum(one["reused"] for one in members)
     notes = [counted(len(members), noun)]
+    notes += [one["note"] for one in members if (one["note"] or "").startswith("resolved")]
     if reused:
         notes.append(f"{reused:,} reused")
     if again:
@@ -163,8 +176,14 @@ def _failures(document: Document) -> list[Any]:
     for one in failures[-LAST:]:
         where = one["step"] if one["item"] is None else f"{one['step']}[{one['item']}]"
         done = DONE.get(one["decision"], one["decision"])
+        if one["fallback_to"]:
+            done += f" to {one['fallback_to']}"
         if one["waited"]:
             done += f" after {took(one['waited'])}"
+        if one["changes"]:
+            done += f": {_changes(one['changes'])}"
+        if one["cost"]:
+            done += f" ({usd(one['cost'])} lost)"
         said = f"{one['type'].removeprefix('builtins.')}: {one['message']}"
         rows.append((where, one["attempt"], one["kind"], done, cut(said, 200)))
     made = table(("FAILED", "TRY", "AS", "DONE", "SAID"), rows)
@@ -172,6 +191,33 @@ def _failures(document: Document) -> list[Any]:
     if len(failures) > LAST:
         parts.append(Text(f"(the last {LAST} of {len(failures):,}; --json has all)", "dim"))
     return parts
+
+
+def _changes(changes: Mapping[str, Any]) -> str:
+    """What an adaptation changed: ``batch_size 32 → 16``."""
+    return ", ".join(
+        f"{name} {cut(str(one['was']), 40)} → {cut(str(one['now']), 40)}"
+        for name, one in changes.items()
+    )
+
+
+def _undone(document: Document) -> list[Any]:
+    from rich.text import Text
+
+    if not document["undone"]:
+        return []
+    return [Text(), table(("EFFECT", "KEY", "IS", ""), undone_rows(document))]
+
+
+def _resolved(document: Document) -> list[Any]:
+    from rich.text import Text
+
+    words = {"done": "it happened", "not_done": "it did not happen", "skipped": "skipped"}
+    rows = [
+        (one["step"], one["key"], words.get(one["resolved"], one["resolved"]), when(one["at"]))
+        for one in document["resolved"]
+    ]
+    return [Text(), table(("RESOLVED", "KEY", "A PERSON SAID", ""), rows)] if rows else []
 
 
 def _letters(letters: Sequence[DeadLetterRecord]) -> list[Any]:
@@ -183,6 +229,7 @@ def _letters(letters: Sequence[DeadLetterRecord]) -> list[Any]:
 
     rows = [
         (
+            one.pk,
             f"{one.step}[{one.item}]" if one.item is not None else one.step,
             scrub(one.item_id) or "",
             one.kind,
@@ -191,7 +238,7 @@ def _letters(letters: Sequence[DeadLetterRecord]) -> list[Any]:
         )
         for one in letters[:LAST]
     ]
-    parts: list[Any] = [Text(), table(("SET ASIDE", "ID", "AS", "IS", "BECAUSE"), rows)]
+    parts: list[Any] = [Text(), table(("LETTER", "SET ASIDE", "ID", "AS", "IS", "BECAUSE"), rows)]
     if len(letters) > LAST:
         parts.append(Text(f"(the first {LAST} of {len(letters):,}; --json has all)", "dim"))
     return parts

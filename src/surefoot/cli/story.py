@@ -17,6 +17,7 @@ __all__ = [
     "DONE",
     "command",
     "cut",
+    "degraded_by_fallback",
     "ending",
     "failures_by_kind",
     "halt_rows",
@@ -24,7 +25,10 @@ __all__ = [
     "headline",
     "labelled",
     "next_move",
+    "saved",
     "shown",
+    "told_cost",
+    "undone_rows",
 ]
 
 Document = Mapping[str, Any]
@@ -46,6 +50,7 @@ STYLES = {
     "failed": "red",
     "skipped": "yellow",
     "running": "cyan",
+    "superseded": "dim",
 }
 RESULT_CHARACTERS = 2_000
 
@@ -80,15 +85,69 @@ def ending(
     """The summary after ``run`` and ``resume``."""
     rows: list[tuple[str, Any]] = [("calls", _calls(document))]
     if document["reused"]:
-        saved = took(document["time_saved"])
-        rows.append(
-            ("reused", f"{counted(document['reused'], 'result')} kept from before, {saved} saved")
-        )
+        kept = f"{counted(document['reused'], 'result')} kept from before"
+        rows.append(("reused", f"{kept}, {saved(document)} saved"))
+    rows += told_cost(document)
+    rows += labelled("degraded", degraded_by_fallback(document))
     rows += labelled("failures", failures_by_kind(document))
     if document["status"] == "halted":
         rows += halt_rows(document, action)
     rows += _last_rows(document, journal)
     return render(headline(document, read_only), table(("", ""), rows, indent=2))
+
+
+def saved(document: Document) -> str:
+    """What a resume did not spend again."""
+    time = took(document["time_saved"])
+    return f"{time} and {usd(document['cost_saved'])}" if document["cost_saved"] else time
+
+
+def usd(amount: float) -> str:
+    """
+    >>> usd(0.001234), usd(12.5)
+    ('$0.0012', '$12.50')
+    """
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.2g}"
+
+
+def told_cost(document: Document) -> list[tuple[str, Any]]:
+    """What all attempts cost, and what of it went into those that failed."""
+    if not document["cost"]:
+        return []
+    wasted = document["cost_wasted"]
+    lost = f", {usd(wasted)} of it in attempts that failed" if wasted else ""
+    return [("cost", f"{usd(document['cost'])}{lost}")]
+
+
+def degraded_by_fallback(document: Document) -> list[str]:
+    """What stands in for results, and in which steps."""
+    counts = Counter(
+        (one["step"], one["degraded"])
+        for one in document["steps"]
+        if one["degraded"] and one["status"] != "superseded"
+    )
+    return [
+        f"{step}: {'no result, a default' if name == 'skipped' else f'through {name}'}"
+        + (f" ({number:,} calls)" if number > 1 else "")
+        for (step, name), number in counts.items()
+    ]
+
+
+UNDONE = {"done": "undone", "kept": "kept", "failed": "not undone", "in_doubt": "in doubt"}
+
+
+def undone_rows(document: Document) -> list[tuple[Any, ...]]:
+    """What a rollback did about each effect; those that another run did are not this one's."""
+    rows: list[tuple[Any, ...]] = [
+        (one["step"], one["key"], UNDONE.get(one["state"], one["state"]), one["detail"] or "")
+        for one in document["undone"]
+    ]
+    rows += [
+        (one["step"], one["key"], "left alone", f"run {one['taken_from']} did it, not this one")
+        for one in document["steps"]
+        if one["taken_from"]
+    ]
+    return rows
 
 
 def labelled(label: str, lines: list[str]) -> list[tuple[str, Any]]:
@@ -197,6 +256,13 @@ def next_move(document: Document, journal: str | None) -> str | None:
     """What to do now, as a command; None for a run that needs nothing."""
     run_id, status = document["run_id"], document["status"]
     resume = command("resume", run_id, journal)
+    if status == "halted" and _in_doubt(document):
+        return (
+            f"find out whether it happened, then: {command('resolve', run_id, journal)} STEP "
+            f"--done | --not-done | --skip, and: {resume}"
+        )
+    if status == "rolled_back" and any(one["state"] == "failed" for one in document["undone"]):
+        return f"mend the cause, then: {command('rollback', run_id, journal)}"
     if status == "halted":
         return f"mend the cause, then: {resume}"
     if status in ("interrupted", "cancelled"):
@@ -204,6 +270,8 @@ def next_move(document: Document, journal: str | None) -> str | None:
     holder = document.get("holder")
     if holder is None:
         return None
+    if status == "rolling_back":
+        resume = command("rollback", run_id, journal)
     if holder["alive"] is False:
         return f"its process ({holder['process']}) died; go on with: surefoot recover, or: {resume}"
     if holder["alive"] is None:
@@ -212,6 +280,11 @@ def next_move(document: Document, journal: str | None) -> str | None:
             f"out: {resume}"
         )
     return f"{holder['process']} is at it"
+
+
+def _in_doubt(document: Document) -> bool:
+    known = halting_failure(document) or document["error"] or {}
+    return known.get("kind") == "in_doubt" or "in_doubt" in str(known.get("reason"))
 
 
 def shown(result: Any, run_id: str, journal: str | None) -> str:

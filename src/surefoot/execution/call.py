@@ -15,6 +15,7 @@ from ..errors import (
     DefinitionError,
     KeyConflict,
     ResumeDrift,
+    RunInterrupted,
     SurefootError,
 )
 from ..events import Drifted, Replayed, Where
@@ -23,6 +24,7 @@ from ..journal import CallRecord
 from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
+from ..store.base import Op
 from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
@@ -58,6 +60,7 @@ class Call:
 
     __slots__ = (
         "_new",
+        "also",
         "args",
         "began",
         "call_id",
@@ -126,6 +129,7 @@ class Call:
         self.cost = 0.0  # of the attempt that runs
         self.tokens = 0
         self.spent = 0.0  # of all attempts
+        self.also: Op | None = None  # what its end writes besides: the letter that it replays
         self._new: NewCall | None = None
 
     @property
@@ -201,12 +205,13 @@ def open_call(
     :raises UnsavableError: an argument cannot be read; the message names ``ignore=``.
     """
     run.check()
+    check_fence(frame, spec.where)
     digest = spec.digester.digest(args, kwargs)
     name = spec.name
     key: str | None = None
     own_key = spec.effect is not None and spec.effect.key is not None
     if own_key:
-        key = _own_key(spec, digest)
+        key = key_for(spec, digest)
     mark = digest.total if item_id is None else f"id:{item_id}"
     with run.lock:
         ordinal = scope.ordinals.get(name, 0)
@@ -253,6 +258,15 @@ def open_call(
     return call
 
 
+def check_fence(frame: Frame, where: str) -> None:
+    """An attempt that was abandoned at its timeout begins nothing more: its next try has begun.
+
+    :raises RunInterrupted: it was; it ends the abandoned thread, and nobody else sees it.
+    """
+    if frame.fence is not None and frame.fence.down:
+        raise RunInterrupted(f"{where}: the attempt around it was abandoned at its timeout")
+
+
 def leave_scope(call: Call) -> None:
     """The call is over, however it ended."""
     run = call.run
@@ -262,7 +276,7 @@ def leave_scope(call: Call) -> None:
         run.drop_kept(call.call_id)
 
 
-def _own_key(spec: StepSpec, digest: Digest) -> str:
+def key_for(spec: StepSpec, digest: Digest) -> str:
     assert spec.effect is not None and spec.effect.key is not None
     bound = {**spec.digester.defaults, **digest.bound}
     try:

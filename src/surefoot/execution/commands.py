@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..context import Frame
 from ..store.base import Op
+
+if TYPE_CHECKING:
+    from .isolated import InProcess
 
 __all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 
 
 class Invoke:
-    """Call a user's function once, standing in ``frame``. Answered with Returned or Raised."""
+    """Call a user's function once, standing in ``frame``. Answered with Returned or Raised.
 
-    __slots__ = ("args", "fn", "frame", "kwargs", "timeout", "what")
+    ``isolation``: in a child process, where it is not None.
+    """
+
+    __slots__ = ("args", "fn", "frame", "isolation", "kwargs", "timeout", "what")
 
     def __init__(
         self,
@@ -25,6 +31,7 @@ class Invoke:
         frame: Frame,
         timeout: float | None,
         what: str,
+        isolation: InProcess | None = None,
     ) -> None:
         self.fn = fn
         self.args = args
@@ -32,6 +39,7 @@ class Invoke:
         self.frame = frame
         self.timeout = timeout
         self.what = what
+        self.isolation = isolation
 
 
 class Commit:

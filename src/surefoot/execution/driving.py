@@ -14,16 +14,26 @@ from ..errors import JournalError, StepTimeout
 from ..isolation import run_bounded
 from ..policy import Policy
 from ..store.base import Op
-from .call import MISS, leave_scope, open_call, replay
+from .call import MISS, Call, leave_scope, open_call, replay
 from .commands import Command, Commit, Finish, Invoke, Until
 from .flow import flow
+from .isolated import run_isolated, run_isolated_async
 from .spec import StepSpec
 from .state import RunState, Scope
 
 if TYPE_CHECKING:
     from asyncio import Future
 
-__all__ = ["call_async", "call_sync", "commit_async", "invoke_async", "invoke_sync", "loop_runs"]
+__all__ = [
+    "call_async",
+    "call_sync",
+    "carry_out_async",
+    "carry_out_sync",
+    "commit_async",
+    "invoke_async",
+    "invoke_sync",
+    "loop_runs",
+]
 
 Pipeline = Callable[[Op], None]
 """Takes the ends of mapped steps, which need not be durable before the next item begins."""
@@ -48,29 +58,35 @@ def call_sync(
             value = replay(call)
             if value is not MISS:
                 return value
-        commit = run.commit
-
-        def handle(command: Command) -> Any:
-            if isinstance(command, Invoke):
-                return invoke_sync(command)
-            if isinstance(command, Commit):
-                return commit(command.op)
-            if isinstance(command, Finish):
-                return commit(command.op) if pipeline is None else pipeline(command.op)
-            if isinstance(command, Until):
-                return bool(wait((command.done,), command.seconds).done)
-            if loop_runs():
-                warnings.warn(
-                    f"{spec.where} waits {command.seconds:.3g} s in a thread whose event loop "
-                    "stands still meanwhile; make it an async def",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-            return run.clock.sleep(command.seconds)
-
-        return _given(drive(flow(call), handle))
+        return carry_out_sync(call, pipeline)
     finally:
         leave_scope(call)
+
+
+def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
+    """Run a call that was opened, in the calling thread."""
+    run = call.run
+    commit = run.commit
+
+    def handle(command: Command) -> Any:
+        if isinstance(command, Invoke):
+            return invoke_sync(command)
+        if isinstance(command, Commit):
+            return commit(command.op)
+        if isinstance(command, Finish):
+            return commit(command.op) if pipeline is None else pipeline(command.op)
+        if isinstance(command, Until):
+            return bool(wait((command.done,), command.seconds).done)
+        if loop_runs():
+            warnings.warn(
+                f"{call.spec.where} waits {command.seconds:.3g} s in a thread whose event loop "
+                "stands still meanwhile; make it an async def",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return run.clock.sleep(command.seconds)
+
+    return _given(drive(flow(call), handle))
 
 
 def _given(result: Any) -> Any:
@@ -91,12 +107,16 @@ def loop_runs() -> bool:
 def invoke_sync(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
+        if command.isolation is not None:
+            return Returned(run_isolated(command, command.isolation))
         if command.timeout is None:
             return Returned(command.fn(*command.args, **command.kwargs))
         return Returned(
             run_bounded(command.fn, command.args, command.kwargs, command.timeout, command.what)
         )
     except BaseException as exc:
+        if type(exc) is StepTimeout and command.frame.fence is not None and exc.running():
+            command.frame.fence.fall()  # its thread goes on: it begins nothing more in this run
         return Raised(exc)
     finally:
         leave(token)
@@ -120,19 +140,25 @@ async def call_async(
             value = replay(call)
             if value is not MISS:
                 return value
-
-        async def handle(command: Command) -> Any:
-            if isinstance(command, Invoke):
-                return await invoke_async(command)
-            if isinstance(command, (Commit, Finish)):
-                return await commit_async(run, command.op)
-            if isinstance(command, Until):
-                return await _until(command)
-            return await run.clock.sleep_async(command.seconds)
-
-        return _given(await drive_async(flow(call), handle))
+        return await carry_out_async(call)
     finally:
         leave_scope(call)
+
+
+async def carry_out_async(call: Call) -> Any:
+    """Run a call that was opened, in the calling task."""
+    run = call.run
+
+    async def handle(command: Command) -> Any:
+        if isinstance(command, Invoke):
+            return await invoke_async(command)
+        if isinstance(command, (Commit, Finish)):
+            return await commit_async(run, command.op)
+        if isinstance(command, Until):
+            return await _until(command)
+        return await run.clock.sleep_async(command.seconds)
+
+    return _given(await drive_async(flow(call), handle))
 
 
 async def _until(command: Until) -> bool:
@@ -179,6 +205,8 @@ async def commit_async(run: RunState, op: Op) -> Any:
 async def invoke_async(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
+        if command.isolation is not None:
+            return Returned(await run_isolated_async(command, command.isolation))
         answer = command.fn(*command.args, **command.kwargs)
         if not inspect.isawaitable(answer):
             return Returned(answer)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from ..attempts import Failure, Raised, Verdict
-from ..codec import encode
 from ..context import Frame, frame
 from ..errors import (
     InDoubt,
@@ -21,8 +20,9 @@ from ..journal import Claimed
 from ..journal.claims import Intent, asked, claim, finish_claim
 from ..journal.writes import begin
 from ..store.base import Op, Tx
-from .call import Call, key_conflict
+from .call import Call, check_fence, key_conflict
 from .commands import Command, Commit, Invoke, Sleep, Until
+from .kept import keep
 from .spec import Happened, NotHappened
 
 __all__ = ["EffectState", "acquire", "idempotency_key", "release", "settle", "wait_for_key"]
@@ -65,6 +65,7 @@ def idempotency_key() -> str:
     here = frame()
     if here is None or here.effect is None:
         raise UsageError("idempotency_key() works inside an @effect, its verify and its compensate")
+    check_fence(here, "idempotency_key()")  # it would act after its failure was judged
     key: str = here.effect.ask()
     return key
 
@@ -153,9 +154,10 @@ def acquire(call: Call) -> Generator[Command, Any, Acquired]:
         elif verdict.doubt == "open":
             raise InDoubt(
                 f"{spec.where} with key {key!r} had begun, its end was never seen, and nothing can "
-                "tell whether it happened. Find out, then either give it verify=, or have its body "
-                "pass on idempotency_key(), or say on_doubt='rerun', and resume: "
-                f"surefoot resume {run.run_id}"
+                "tell whether it happened. Find out, then tell: "
+                f"surefoot resolve {run.run_id} {spec.name} --done | --not-done | --skip; or give it "
+                "verify=, or have its body pass on idempotency_key(), or say on_doubt='rerun', and "
+                f"go on: surefoot resume {run.run_id}"
             )
         settled = answer.token
 
@@ -269,7 +271,7 @@ def _saved_arguments(call: Call) -> bytes | None:
     effect = call.spec.effect
     assert effect is not None
     try:
-        return encode(call.digest.bound, where=f"{call.spec.where}: its arguments").data
+        return keep(call.digest.bound, f"{call.spec.where}: its arguments")
     except SurefootError as exc:
         if effect.verify is None and not _takes_arguments(effect.compensate):
             return None

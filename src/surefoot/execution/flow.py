@@ -25,9 +25,8 @@ from ..attempts import (
     Wait,
     attempts,
 )
-from ..codec import encode
 from ..codec.exceptions import save_exception
-from ..context import Frame
+from ..context import Fence, Frame
 from ..decide import Halt, Retry, Settled
 from ..errors import InDoubt, KeyConflict, SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
@@ -40,6 +39,8 @@ from .commands import Command, Commit, Finish, Invoke, Sleep
 from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, failure_row, note_for_people, tag
+from .kept import keep
+from .output import OneForEach
 from .protect import Guard
 from .state import RunState, Scope
 
@@ -67,14 +68,14 @@ def flow(call: Call) -> Flow:
             return (yield from _not_begun(call, exc))
         if got.happened is None:
             return (yield from _attempts(call, call.key))
-        if got.by == call.run.run_id:
-            return got.happened.result  # done before in this very run, and recorded
-        result = got.happened.result
-        note = VERIFIED if got.by is None else None
+        result, by = got.happened.result, got.by
+        note = VERIFIED if by is None else None
+        if by == call.run.run_id:
+            if call.also is None and call.call_id not in call.run.recorded.superseded:
+                return result  # done before in this very run, and recorded
+            by, note = None, "done before; its result was kept"
         return (
-            yield from _complete(
-                call, result, call.first, None, held=got.held, by=got.by, note=note
-            )
+            yield from _complete(call, result, call.first, None, held=got.held, by=by, note=note)
         )
     finally:
         call.run.free_key(call.spec.name, call.key)
@@ -190,6 +191,7 @@ def _verify(
 
 def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
     spec, outer = call.spec, call.frame
+    fence = outer.fence if command.timeout is None else Fence(outer.fence)
     here = Frame(
         runtime=outer.runtime,
         run=call.run,
@@ -203,6 +205,7 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         effect=state,
         meter=call,
         once=call.policy.once or call.policy.attempts != 1,
+        fence=fence,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
     fallback = command.fallback
@@ -215,7 +218,10 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
             fn = fallback.target
     if changes:
         args, kwargs = spec.digester.call_args({**call.digest.bound, **changes})
-    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}")
+    isolation = None
+    if spec.isolation is not None and fn is spec.fn:  # what it falls back on is another function
+        isolation = spec.isolation.within(call.run.services.workers, call.run)
+    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation)
 
 
 def _noted(call: Call, note: Note) -> Op:
@@ -331,6 +337,8 @@ def _complete(
     )
     run.journal.started(call.call_id)
     op = end(run.lease, call.new, how)
+    if call.also is not None:
+        op = _together(op, call.also)
     if call.frame.once and stored is not None and call.key is None:
         run.keep(call.scope.id, call.call_id, stored)
     if call.key is None or not held:
@@ -357,6 +365,14 @@ def _complete(
     return value
 
 
+def _together(op: Op, also: Op) -> Op:
+    def write(tx: Tx) -> None:
+        op(tx)
+        also(tx)
+
+    return write
+
+
 def _keep(call: Call, value: Any) -> Any:
     encoded = call.spec.codec_for(call.run.services).encode(value)
     return call.run.journal.keep(encoded.format, encoded.data)
@@ -380,8 +396,15 @@ def _skip(call: Call, outcome: Skipped) -> Flow:
         run.degraded = True
         return (yield from _complete(call, outcome.default, outcome.failure.attempt, "skipped"))
     failed = outcome.failure
+    if call.also is not None:  # a replay in vain: what it was set aside with stays
+        run.journal.started(call.call_id)
+        if call.key is not None:
+            yield Commit(release(call, "refused"))
+        raise SetAside(failed, outcome.reason)
     try:
-        kept, lost = encode(call.digest.bound, where=spec.where).data, None
+        kept, lost = keep(call.digest.bound, spec.where), None
+        if isinstance(spec.check, OneForEach):
+            lost = f"batch:{spec.check.count}"
     except SurefootError as exc:
         kept, lost = None, str(exc)
     how = CallEnd(

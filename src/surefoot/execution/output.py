@@ -7,14 +7,14 @@ other: the model is asked again, told what was wrong, or another one is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..codec.convert import convert
 from ..errors import DefinitionError, InputError, UnexpectedOutput
 from .numbers import nan_in
 
-__all__ = ["OutputCheck", "no_nan"]
+__all__ = ["OneForEach", "OutputCheck", "no_nan"]
 
 Expectation = Callable[[Any], Any]
 
@@ -131,3 +131,27 @@ def no_nan(value: Any) -> str | None:
 
 
 no_nan.kind = "numerical_error"  # type: ignore[attr-defined]
+
+
+class OneForEach:
+    """The check of a step that works on several items at once: one result for each."""
+
+    def __init__(self, inner: Callable[[Any], Any] | None, where: str, count: int) -> None:
+        self._inner = inner
+        self._where = where
+        self.count = count
+
+    def __call__(self, value: Any) -> Any:
+        if self._inner is not None:
+            value = self._inner(value)
+        try:
+            results = list(value) if not isinstance(value, (str, bytes, Mapping)) else None
+        except TypeError:
+            results = None
+        if results is None or len(results) != self.count:
+            has = f"{len(results)} results" if results is not None else f"a {type(value).__name__}"
+            raise UnexpectedOutput(
+                f"{self._where}: output: {has} for a batch of {self.count} items; return a list "
+                "with one result for each item, in their order"
+            )
+        return value

@@ -24,6 +24,7 @@ from ..clock import Clock
 from ..context import Frame
 from ..decide import Halt, Retry
 from ..events import AttemptFailed, CallHalted, Event, Where
+from ..isolation import Pool
 from ..model import Classification
 from ..policy import Policy
 from .call import SetAside
@@ -32,6 +33,7 @@ from .cost import checked
 from .driving import invoke_async, invoke_sync
 from .effects import EffectState
 from .failures import decision_name, note_for_people, tag
+from .isolated import refuse_in_child
 from .spec import StepSpec
 
 __all__ = ["Helpers", "outside_async", "outside_sync"]
@@ -42,6 +44,8 @@ class Helpers(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+    @property
+    def workers(self) -> Pool: ...
     def classify(
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
@@ -68,6 +72,9 @@ class _Outside:
         self.frame = frame
         self.item = item
         self.policy = policy
+        if spec.isolation is not None and frame is not None and frame.child is not None:
+            if frame.child.importing:  # its process would start the next one, and that the next
+                refuse_in_child(frame, spec.where)
         self.loop = attempts(policy, helpers.clock, self._classify, self._arguments)
 
     def _classify(self, exc: BaseException) -> Classification:
@@ -88,6 +95,7 @@ class _Outside:
             effect=EffectState(f"outside:{spec.name}", None) if spec.effect is not None else None,
             once=self.policy.attempts != 1,
             disabled=outer is not None and outer.disabled,
+            child=outer.child if outer is not None else None,
         )
         fn, args, kwargs, changes = spec.fn, self.args, self.kwargs, command.changes
         if command.fallback is not None:
@@ -99,7 +107,10 @@ class _Outside:
             args, kwargs = spec.digester.call_args(
                 {**spec.digester.bind(self.args, self.kwargs), **changes}
             )
-        return Invoke(fn, args, kwargs, here, command.timeout, spec.where)
+        isolation = None
+        if spec.isolation is not None and fn is spec.fn and not (here.disabled or here.child):
+            isolation = spec.isolation.within(self.helpers.workers, self)
+        return Invoke(fn, args, kwargs, here, command.timeout, spec.where, isolation)
 
     def checked(self, reply: Returned | Raised) -> Returned | Raised:
         return checked(self.spec, reply, None) if isinstance(reply, Returned) else reply

@@ -114,7 +114,7 @@ class Guard:
                     return self._refused(wait, self._held(wait))
                 yield Sleep(wait)
                 run.check()
-                again = resource.still(run.clock.now())
+                again = resource.still(run.clock.now(), slot)
                 if again.open and not slot.probe:
                     self._give_back(slot)
                     return self._refused(

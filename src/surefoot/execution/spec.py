@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from ..codec import Codec
 from ..fingerprint.arguments import ArgumentDigester
 from ..fingerprint.source import source_digest
 from ..model import Stage
 from ..policy import Policy
+
+if TYPE_CHECKING:
+    from .isolated import Isolation
 
 __all__ = ["EffectOptions", "Happened", "NotHappened", "StepSpec"]
 
@@ -75,6 +78,7 @@ class StepSpec:
         "fn",
         "form",
         "is_async",
+        "isolation",
         "name",
         "policy",
         "resource",
@@ -97,6 +101,7 @@ class StepSpec:
         effect: EffectOptions | None,
         check: Callable[[Any], Any] | None = None,
         cost: Callable[[Any], Any] | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         self.name = name
         self.fn = fn
@@ -111,6 +116,7 @@ class StepSpec:
         self.effect = effect
         self.check = check
         self.cost = cost
+        self.isolation = isolation
         self._source: str | None = None
 
     @property

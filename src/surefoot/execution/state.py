@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from ..clock import Clock
 from ..errors import BudgetExceeded, JournalError, RunCancelled, RunInterrupted, RunLocked
 from ..events import Event
+from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
 from ..model import Classification
@@ -34,6 +35,8 @@ class Services(Protocol):
     def listening(self) -> bool: ...
     @property
     def stopping(self) -> bool: ...
+    @property
+    def workers(self) -> Pool: ...
     def classify(
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
@@ -66,9 +69,11 @@ class Recorded:
         self.by_id: dict[str, CallRecord] = {}
         self.by_position: dict[tuple[str, str, int], CallRecord] = {}
         self.overlapped: set[str] = set()
+        self.superseded: set[str] = set()
         intern = sys.intern
         for call in calls:
             if call.status == "superseded":
+                self.superseded.add(call.call_id.partition("~")[0])
                 continue
             # a long map repeats these in every row
             call.scope, call.step = intern(call.scope), intern(call.step)

@@ -161,6 +161,11 @@ class ArgumentDigester:
         return (*self._positional, *by_name, *filter(None, (self._rest, self._more)))
 
     @property
+    def takes_more(self) -> bool:
+        """Whether the function has ``**kwargs``."""
+        return self._more is not None
+
+    @property
     def defaults(self) -> Mapping[str, Any]:
         """The default values by name."""
         return self._defaults
@@ -187,6 +192,24 @@ class ArgumentDigester:
             if name not in bound:
                 raise self._wrong(args, kwargs)
         return bound
+
+    def unbind(self, bound: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments to call with: by position as far as they go, for a function that has other
+        names for them; the others by name.
+
+        >>> def pay(order, cents=0, *, note=""): ...
+        >>> ArgumentDigester(pay).unbind({"order": 7, "note": "gift"})
+        ((7,), {'note': 'gift'})
+        """
+        left = dict(bound)
+        args: list[Any] = []
+        for name in self._positional:
+            if name not in left:
+                break  # its default was used: what comes after it goes by name
+            args.append(left.pop(name))
+        if self._rest is not None:
+            args.extend(left.pop(self._rest, ()))
+        return tuple(args), {name.removeprefix("**"): value for name, value in left.items()}
 
     def _wrong(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TypeError:
         import inspect

@@ -55,7 +55,7 @@ class Claimed:
 
 SELECT = (
     "SELECT c.state, c.run_pk, c.call_id, c.fence, c.asked, c.at, c.match, c.format, c.result, "
-    "c.result_digest, r.run_id, r.status, r.owner, r.lease_until, r.fence "
+    "c.result_digest, r.run_id, r.owner, r.lease_until, r.fence "
     "FROM claims c LEFT JOIN runs r ON r.pk = c.run_pk WHERE c.effect = ? AND c.effect_key = ?"
 )
 
@@ -127,7 +127,7 @@ def answer_of(
         end it could not write.
     """
     state, run_pk, _call, fence, asked_, at, match, format_, result, digest = row[:10]
-    run_id, status, owner, lease_until, run_fence = row[10:]
+    run_id, owner, lease_until, run_fence = row[10:]
     if state == "done":
         return Claimed("done", match, run_id=run_id, format=format_, result=result, digest=digest)
     if state in ("refused", "undone"):
@@ -137,9 +137,10 @@ def answer_of(
             # this very process, repeating a write whose commit it did not see, or waiting for the
             # same key in another of its threads: the caller tells those apart
             return Claimed("fresh", match)
-        if run_pk != lease.run_pk and fence == run_fence and status == "running":
-            holder = Owner.parse(owner) if owner else None
-            alive = holder.alive() if holder is not None else False
+        # whoever holds a run may be at it, a replay of a completed run too
+        if run_pk != lease.run_pk and fence == run_fence and owner:
+            holder = Owner.parse(owner)
+            alive = holder.alive()
             if held_here is not None and holder == Owner.this():
                 alive = held_here(run_pk)
             if alive or (alive is None and (lease_until or 0) > now):

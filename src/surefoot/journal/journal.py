@@ -11,6 +11,7 @@ from ..blobs import INLINE_BYTES, Blobs
 from ..clock import Clock
 from ..errors import CheckpointDamaged, RunLocked, UnknownRun
 from ..store.base import Op, Store, Tx
+from . import cancelling, visits
 from . import runs as run_writes
 from .claims import Claimed
 from .group_commit import GroupCommit, Start, Ticket, carry_start, held_here
@@ -115,6 +116,31 @@ class Journal(Reading):
             return before, None
         return before, self._hold(self.run(run_id))
 
+    def visit(self, run_id: str) -> tuple[RunRecord, Lease]:
+        """Hold a run for a moment without changing what it is; :meth:`leave` it afterwards.
+
+        :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+        """
+        found = self.group.commit(
+            visits.visit(run_id, Owner.this(), self.clock.now(), self.lease_seconds, self.held_here)
+        )
+        if found is None:
+            raise self.unknown(run_id)
+        if isinstance(found, str):
+            raise RunLocked(
+                f"run {run_id} is held by {found}; wait for it to end, or stop it with: "
+                f"surefoot cancel {run_id}"
+            )
+        record: RunRecord = found
+        return record, self._hold(self.run(run_id))
+
+    def leave(self, lease: Lease) -> None:
+        """Give back a run that was held by :meth:`visit`."""
+        try:
+            self.group.commit(visits.leave(lease))
+        finally:
+            self.let_go(lease)
+
     def held_here(self, run_pk: int) -> bool:
         """Whether this very process holds a run of this journal."""
         return held_here(self.store.location, run_pk)
@@ -145,6 +171,25 @@ class Journal(Reading):
 
         if not self.group.commit(write):
             raise self.unknown(run_id)
+        self._flag(run_id)
+
+    def cancel(self, run_id: str) -> str:
+        """Cancel a run.
+
+        :returns: ``asked``: it lives, and stops at its next step; ``now``: it is cancelled; else its
+            status: it cannot be cancelled any more.
+        :raises UnknownRun: there is none.
+        """
+        answer = self.group.commit(
+            cancelling.cancel(run_id, Owner.this(), self.clock.now(), self.held_here)
+        )
+        if answer is None:
+            raise self.unknown(run_id)
+        if answer == "asked":
+            self._flag(run_id)
+        return str(answer)
+
+    def _flag(self, run_id: str) -> None:
         for lease in list(self._leases.values()):
             if lease.run_id == run_id:
                 lease.cancelled = True

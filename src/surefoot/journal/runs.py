@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ..store.base import Op, Tx
 from .leases import Lease, Owner
+from .letters import mend, taken_up
 from .records import RunRecord, columns
 from .writes import FENCE, checked
 
-__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "take"]
+__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "living_holder", "take"]
 
 MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
@@ -42,6 +43,8 @@ class Ending:
     time_saved: float = 0.0
     cost_saved: float = 0.0
     forget: tuple[str, ...] = ()
+    with_letters: bool = False
+    """It was gone through once more: what was replayed is part of its result now."""
 
 
 def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
@@ -68,6 +71,21 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
         return int(cursor.lastrowid) if cursor.rowcount == 1 else None
 
     return write
+
+
+def living_holder(
+    record: RunRecord, owner: Owner, now: float, held_here: Callable[[int], bool]
+) -> str | None:
+    """Who holds a run and lives, or may live; None if it can be taken.
+
+    :param owner: this process. :param held_here: whether this very process holds a run.
+    """
+    if record.owner is None:
+        return None
+    holder = Owner.parse(record.owner)
+    alive = held_here(record.pk) if holder == owner else holder.alive()
+    lives = alive or (alive is None and (record.lease_until or 0) > now)
+    return str(holder) if lives else None
 
 
 def take(
@@ -99,11 +117,9 @@ def take(
         if before.status == "completed" and not (to_roll_back or again):
             return before
         crashed = before.status in ("running", "rolling_back")
-        if crashed and before.owner is not None:
-            holder = Owner.parse(before.owner)
-            alive = held_here(before.pk) if holder == owner else holder.alive()
-            if alive or (alive is None and (before.lease_until or 0) > now):
-                return str(holder)
+        holder = living_holder(before, owner, now, held_here)
+        if holder is not None:
+            return holder
         done = tx(
             "SELECT count(*) FROM calls WHERE run_pk = ? AND status IN ('completed', 'skipped')",
             (before.pk,),
@@ -124,6 +140,7 @@ def take(
                 before.pk,
             ),
         )
+        mend(tx, before.pk)
         return before
 
     return write
@@ -153,6 +170,8 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 lease.run_pk,
             ),
         )
+        if ending.with_letters:
+            taken_up(tx, lease.run_pk)
         for call_id in ending.forget:
             tx(
                 "UPDATE calls SET ended_run = 1 WHERE run_pk = ? AND call_id = ? "

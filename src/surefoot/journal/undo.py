@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..store.base import Op, Store, Tx
 from .leases import Lease
+from .letters import settle_letter
 from .writes import FENCE, checked, fenced
 
 __all__ = [
@@ -139,6 +140,9 @@ def undone(lease: Lease, deed: Deed, state: str, detail: str | None, now: float)
                 "UPDATE claims SET state = 'undone' WHERE effect = ? AND effect_key = ? "
                 "AND run_pk = ? AND generation = ?",
                 (deed.effect, deed.key, lease.run_pk, deed.generation),
+            )
+            settle_letter(
+                tx, lease.run_pk, f"{deed.call_id}{UNDO}", "replayed", "undone after all", now
             )
 
     return write

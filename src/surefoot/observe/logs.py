@@ -135,6 +135,8 @@ class ContextFilter(logging.Filter):
         here = frame()
         if not hasattr(record, "run_id"):
             run = here.run if here is not None else None
+            if run is None and here is not None:
+                run = here.child
             record.run_id = run.run_id if run is not None else None
             record.step = here.step if here is not None else None
             record.call_id = here.call_id if here is not None else None

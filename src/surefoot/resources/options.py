@@ -14,7 +14,8 @@ class ResourceOptions:
     """How a resource is protected. All of it has defaults that need no thought.
 
     ``concurrency`` is how many attempts may run at once at most; None sets no bound but the one that
-    is learnt. ``adaptive=False`` switches the learning off: no limit that moves, and no pace.
+    is learnt, which begins at 4 and grows with each success. ``adaptive=False`` switches the learning
+    off: no limit that moves, and no pace.
     ``circuit_failures`` failures in a row open the circuit for ``circuit_seconds``, twice as long
     each time that the trial call fails, up to ten times. ``retry_budget`` is how many retries may be
     outstanding against successes; 0 means no bound.

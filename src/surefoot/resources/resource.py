@@ -22,11 +22,12 @@ HELD = frozenset(("rate_limited", "overloaded"))
 class Slot:
     """An attempt's place; given back once, by whichever end comes first."""
 
-    __slots__ = ("probe", "taken")
+    __slots__ = ("probe", "taken", "turns")
 
-    def __init__(self, probe: bool) -> None:
+    def __init__(self, probe: bool, turns: int = 0) -> None:
         self.taken = True
         self.probe = probe
+        self.turns = turns
 
 
 class Admitted(NamedTuple):
@@ -83,14 +84,17 @@ class Resource:
                 return Admitted(wait=min(1.0, self.options.circuit_seconds))
             wait = self._limit.wait(now) if self.options.adaptive else 0.0
             self._limit.begin(now)
-            return Admitted(slot=Slot(probe), wait=wait)
+            return Admitted(slot=Slot(probe, self._limit.turns), wait=wait)
 
-    def still(self, now: float) -> Admitted:
-        """For who has waited with a slot: whether anything has closed meanwhile."""
+    def still(self, now: float, slot: Slot) -> Admitted:
+        """For who has waited with a slot: whether anything has closed meanwhile, and when its new
+        turn is, if the server has refused since it got its own."""
         with self._lock:
-            if self._gate_until > now:
-                return Admitted(wait=self._gate_until - now)
-            return Admitted(open=self._breaker.left(now))
+            wait = max(0.0, self._gate_until - now)
+            if self.options.adaptive and slot.turns != self._limit.turns:
+                slot.turns = self._limit.turns
+                wait = max(wait, self._limit.again(now))
+            return Admitted(wait=wait, open=0.0 if wait else self._breaker.left(now))
 
     def _free(self) -> int:
         """How many more may begin."""

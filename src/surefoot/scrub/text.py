@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from .names import is_secret_name
 
-__all__ = ["DROPPED", "LONGEST", "scrub_text"]
+__all__ = ["DROPPED", "LONGEST", "Hidden", "scrub_text"]
 
 DROPPED = "[scrub failed: dropped]"
 """Stands for what could not be scrubbed."""
@@ -29,6 +29,56 @@ _LONGEST_WITHOUT_RE2 = 20_000
 _OVERLAP = 500  # read beyond the end, so that a secret is not cut to something unrecognisable
 _NESTED = 3  # pairs within a pair's value that are looked at
 _SHORTEST = 6  # of a known secret: a shorter one would tear holes into every text
+
+
+class Hidden(bytes):
+    """Given as the ``key``, it numbers the placeholders and remembers what they stand for, so that
+    an edited text gets its secrets back.
+
+    :param avoid: a text whose own words must not be taken for placeholders.
+
+    >>> hidden = Hidden.beside("")
+    >>> shown = scrub_text("token=abc123xyz, again token=abc123xyz", key=hidden)
+    >>> shown
+    'token=[secret 1], again token=[secret 1]'
+    >>> hidden.put_back(shown.replace("again", "and"))
+    'token=abc123xyz, and token=abc123xyz'
+    """
+
+    kept: dict[str, Any]
+    avoid: str
+
+    @classmethod
+    def beside(cls, avoid: str) -> Hidden:
+        made = cls()
+        made.kept, made.avoid = {}, avoid
+        return made
+
+    def instead_of(self, name: str, secret: Any) -> str:
+        """The placeholder of a secret; the same one for the same secret."""
+        for placeholder_, kept in self.kept.items():
+            if type(kept) is type(secret) and kept == secret:
+                return placeholder_
+        number = len(self.kept) + 1
+        while f"[{name} {number}]" in self.avoid or f"[{name} {number}]" in self.kept:
+            number += 1
+        self.kept[f"[{name} {number}]"] = secret
+        return f"[{name} {number}]"
+
+    def put_back(self, value: Any) -> Any:
+        """Nested data with what the placeholders in it stand for."""
+        if isinstance(value, dict):
+            return {self.put_back(name): self.put_back(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self.put_back(part) for part in value]
+        if not isinstance(value, str):
+            return value
+        if value in self.kept:
+            return self.kept[value]
+        for placeholder_, secret in self.kept.items():
+            if placeholder_ in value:
+                value = value.replace(placeholder_, str(secret))
+        return value
 
 
 class _Patterns(NamedTuple):
@@ -141,6 +191,8 @@ def _scrubbed(text: str, known: Iterable[str], key: bytes | None) -> str:
 
 def placeholder(name: str, secret: str, key: bytes | None) -> str:
     """What stands where a secret stood."""
+    if isinstance(key, Hidden):
+        return key.instead_of(name, secret)
     if key is None:
         return f"[{name}]"
     mark = hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:6]

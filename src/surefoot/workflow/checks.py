@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from ..codec import Codec
 from ..errors import DefinitionError
+from ..execution.isolated import Isolation
 from ..execution.output import OutputCheck, expectations
 from ..execution.spec import EffectOptions, StepSpec
 from ..fingerprint.arguments import ArgumentDigester
+from ..isolation import target_of
 from ..model import STAGES
 from ..policy import On, Policy, Split
 
@@ -46,6 +48,8 @@ class Options:
     expect: Any = None
     cost: Any = None
     max_cost: float | None = None
+    isolation: Any = None
+    memory: int | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Options:
         """These options with some changed.
@@ -153,7 +157,25 @@ def make_spec(fn: Any, options: Options) -> StepSpec:
         effect=options.effect,
         check=check,
         cost=options.cost,
+        isolation=_isolation(where, fn, options),
     )
+
+
+def _isolation(where: str, fn: Any, options: Options) -> Isolation | None:
+    memory = options.memory
+    if options.isolation is None:
+        if memory is not None:
+            raise DefinitionError(
+                f"{where}: memory={memory!r} bounds a process; give isolation='process' with it"
+            )
+        return None
+    if options.isolation != "process":
+        raise DefinitionError(f"{where}: isolation={options.isolation!r} is 'process' or None")
+    if memory is not None and (
+        not isinstance(memory, int) or isinstance(memory, bool) or memory <= 0
+    ):
+        raise DefinitionError(f"{where}: memory={memory!r} must be a whole number of bytes above 0")
+    return Isolation(target_of(fn, where), memory)
 
 
 def _check_recover(where: str, fn: Any, policy: Policy) -> None:
@@ -165,7 +187,8 @@ def _check_recover(where: str, fn: Any, policy: Policy) -> None:
             if fallback.argument is not None:
                 check_names(fn, [fallback.argument], f"{where}: fall_back()")
             elif fallback.form == "function":
-                _check_fallback(where, fn, fallback.target)
+                name = getattr(fallback.target, "__qualname__", repr(fallback.target))
+                _check_takes(where, fn, fallback.target, f"fallback {name}")
 
 
 def _check_split(where: str, adapters: Mapping[str, Any], policy: Policy) -> None:
@@ -209,8 +232,8 @@ def is_async(fn: Any) -> bool:
     return inspect.iscoroutinefunction(type(inner).__call__)
 
 
-def _check_fallback(where: str, fn: Any, target: Callable[..., Any]) -> None:
-    """A fallback gets the same arguments: it must be able to take them."""
+def _check_takes(where: str, fn: Any, target: Callable[..., Any], what: str) -> None:
+    """A fallback, or a ``verify``, gets the same arguments: it must be able to take them."""
     try:
         theirs = inspect.signature(target)
         ours = inspect.signature(fn)
@@ -228,10 +251,30 @@ def _check_fallback(where: str, fn: Any, target: Callable[..., Any]) -> None:
     try:
         theirs.bind(*args, **kwargs)
     except TypeError as exc:
-        name = getattr(target, "__qualname__", repr(target))
         raise DefinitionError(
-            f"{where}: its fallback {name}{theirs} cannot take the same arguments {ours}: {exc}"
+            f"{where}: its {what}{theirs} cannot take the same arguments {ours}: {exc}"
         ) from None
+
+
+def _check_compensate(where: str, fn: Any, compensate: Callable[..., Any]) -> None:
+    """After the result it gets those of the effect's arguments that it names: a rollback is too late
+    to find out that there is none of that name."""
+    try:
+        parameters = list(inspect.signature(compensate).parameters.values())
+    except (TypeError, ValueError):  # a builtin without a signature: the call will tell
+        return
+    if not parameters or parameters[0].kind in (
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+    ):
+        raise DefinitionError(f"{where}: its compensate= cannot take the result: def undo(result)")
+    any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        one.name
+        for one in parameters[1:]
+        if one.default is one.empty and one.kind not in any_number
+    ]
+    check_names(fn, needed, f"{where}: compensate=")
 
 
 def _check_effect(where: str, fn: Any, effect: EffectOptions) -> None:
@@ -239,6 +282,10 @@ def _check_effect(where: str, fn: Any, effect: EffectOptions) -> None:
         helper = getattr(effect, name)
         if helper is not None and not callable(helper):
             raise DefinitionError(f"{where}: {name}={helper!r} must be a function")
+    if effect.verify is not None:
+        _check_takes(where, fn, effect.verify, "verify")
+    if effect.compensate is not None:
+        _check_compensate(where, fn, effect.compensate)
     if effect.match is not None:
         check_names(fn, effect.match, f"{where}: match=")
     if effect.key is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..context import frame
 
@@ -40,8 +40,12 @@ def current() -> Current:
     True
     """
     here = frame()
-    run = here.run if here is not None else None
-    created = run.created_at if run is not None else datetime.now(timezone.utc).timestamp()
+    run: Any = None
+    if here is not None:
+        run = here.run if here.run is not None else here.child
+    created = run.created_at if run is not None else None
+    if created is None:
+        created = datetime.now(timezone.utc).timestamp()
     return Current(
         run_id=run.run_id if run is not None else None,
         step=here.step if here is not None else None,

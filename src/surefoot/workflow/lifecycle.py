@@ -23,14 +23,18 @@ from ..errors import (
 )
 from ..events import RunEnded, RunStarted
 from ..execution.failures import calls_that_ended, halted_as, judged, text_of
+from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
+from ..journal.letters import newly_replayed
 from ..journal.runs import MAX_TAKEOVERS, Ending
+from ..journal.superseding import supersede
 from ..journal.undo import begin_rollback
 from ..journal.writes import forget
 from ..runtime import Runtime
 from .definition import Definition
+from .from_step import calls_from
 from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
@@ -84,6 +88,7 @@ class Session:
         self.error: dict[str, Any] | None = None
         self._on_drift: OnDrift = on_drift
         self._lease = lease
+        self._resumed = resumed
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
@@ -138,6 +143,7 @@ class Session:
                 reused=state.reused,
                 time_saved=state.time_saved,
                 cost_saved=state.cost_saved,
+                with_letters=self._resumed,
             )
         )
 
@@ -187,7 +193,11 @@ class Session:
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
-            journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            try:
+                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+            except (JournalError, RunLocked) as failed:
+                self.rollback_failed(failed)
+                raise
             self.error, self.rolling_back = error, True
             return False
         self._stop("halted", exc, error, ended)
@@ -307,6 +317,7 @@ def _text(exc: BaseException) -> str:
 def open_runtime(create: bool = True) -> tuple[Runtime, AbstractContextManager[Any]]:
     """The runtime around, which stays open; or one of its own, closed with the session."""
     here = frame()
+    refuse_in_child(here, "a workflow")
     if here is not None and here.runtime is not None:
         return here.runtime, nullcontext()
     runtime = Runtime(create=create)
@@ -405,10 +416,13 @@ def resume_session(
     runtime: Runtime | None = None,
     owned: AbstractContextManager[Any] | None = None,
     on_drift: OnDrift = "stop",
+    from_step: str | None = None,
 ) -> Session | Run[Any]:
-    """Take a run over and go on with it; a completed one is only read.
+    """Take a run over and go on with it. A completed one is only read, unless dead letters of it
+    were replayed since, or it is to go on ``from_step``.
 
     :raises UnknownRun: there is none. :raises RunLocked: a living process holds it.
+    :raises UsageError: it cannot go on from there.
     """
     fn, name, codec = definition.fn, definition.name, definition.codec
     if on_drift not in ("stop", "rerun", "reuse"):
@@ -425,17 +439,23 @@ def resume_session(
                 f"run {run_id} is a run of workflow {record.workflow}, not of {name}; resume it "
                 f"with: surefoot resume {run_id}"
             )
-        if record.status in ("completed", "rolled_back", "rolling_back"):
-            if record.status != "completed":
-                raise UsageError(f"run {run_id} is {record.status} and cannot be resumed")
+        if record.status in ("rolled_back", "rolling_back"):
+            raise UsageError(_not_resumed(record))
+        again = record.status == "completed" and goes_through_again(journal, record, from_step)
+        if record.status == "completed" and not again:
             return _read_and_close(journal, owned, run_id, codec)
+        if from_step is not None:
+            calls_from(journal, record, from_step)  # what it refuses, it refuses before it is taken
         args, kwargs = load(fn, record.input, f"workflow {name}")
-        _, lease = journal.take(run_id)
+        _, lease = journal.take(run_id, again=again)
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)
         taken = journal.run(run_id)
         if taken.takeovers > MAX_TAKEOVERS:
             return _stuck(runtime, owned, journal, lease, taken, codec)
+        if from_step is not None:
+            chosen = calls_from(journal, taken, from_step)
+            journal.group.commit(supersede(lease, chosen, runtime.clock.now()))
         return Session(
             runtime,
             owned,
@@ -450,6 +470,24 @@ def resume_session(
     except BaseException:
         owned.__exit__(None, None, None)
         raise
+
+
+def _not_resumed(record: RunRecord) -> str:
+    """Why a run that is undone, or was, does not go on, and what to do instead."""
+    run_id = record.run_id
+    if record.status == "rolling_back":
+        return (
+            f"run {run_id} is rolling_back and cannot be resumed; finish its rollback with: "
+            f"surefoot rollback {run_id} (or workflow.rollback({run_id!r}))"
+        )
+    return f"run {run_id} is rolled_back and cannot be resumed; start another one, under another id"
+
+
+def goes_through_again(journal: Journal, record: RunRecord, from_step: str | None) -> bool:
+    """Whether a completed run has anything to go through its body once more for."""
+    if from_step is not None:
+        return True
+    return newly_replayed(journal.store, record.pk, record.ended_at or 0.0) > 0
 
 
 def _stuck(

@@ -12,10 +12,11 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from ..context import Frame, frame
-from ..errors import DefinitionError, MapHalted, UnexpectedOutput
+from ..errors import DefinitionError, MapHalted
 from ..events import ItemEnded, MapEnded, MapStarted, Where
 from ..execution.call import SetAside
 from ..execution.failures import halted_as
+from ..execution.output import OneForEach
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
 from ..journal.group_commit import Ticket
@@ -158,7 +159,11 @@ class MapRun:
         letters = [
             call
             for call in run.recorded.by_id.values()
-            if call.scope == scope.id and call.status == "skipped" and not call.has_checkpoint
+            if call.scope == scope.id
+            and call.status == "skipped"
+            and not call.has_checkpoint
+            # what a person set aside because nobody knows whether it happened stays there
+            and not (call.note or "").startswith("in_doubt:")
         ]
         for call in letters:
             call.status = "failed"
@@ -190,7 +195,7 @@ class MapRun:
         if self._size is not None:
             several = self.items[unit.start : unit.end]
             spec = copy.copy(self.spec)
-            spec.check = OneForEach(self.spec, len(several))
+            spec.check = OneForEach(self.spec.check, self.spec.where, len(several))
             return {
                 "spec": spec,
                 "args": (*self._prefix, several),
@@ -289,30 +294,6 @@ class MapRun:
             self._services.emit(MapEnded(self._where, counts))
 
 
-class OneForEach:
-    """The check of a step that works on several items at once: one result for each."""
-
-    def __init__(self, spec: StepSpec, count: int) -> None:
-        self._inner = spec.check
-        self._where = spec.where
-        self._count = count
-
-    def __call__(self, value: Any) -> Any:
-        if self._inner is not None:
-            value = self._inner(value)
-        try:
-            results = list(value) if not isinstance(value, (str, bytes, Mapping)) else None
-        except TypeError:
-            results = None
-        if results is None or len(results) != self._count:
-            has = f"{len(results)} results" if results is not None else f"a {type(value).__name__}"
-            raise UnexpectedOutput(
-                f"{self._where}: output: {has} for a batch of {self._count} items; return a list "
-                "with one result for each item, in their order"
-            )
-        return value
-
-
 def _check_batch(spec: StepSpec, where: str, batch: int | None, star: bool, item_id: Any) -> None:
     if batch is None:
         return
@@ -380,6 +361,8 @@ def map_sync(spec: StepSpec, items: Iterable[Any], **options: Any) -> Batch[Any,
     except BaseException:
         # Ctrl-C or SIGTERM in the waiting thread: no new item begins; those that run are daemons
         this.stopped = True
+        if this.run is not None and spec.isolation is not None:
+            this.run.services.workers.interrupt(this.run)  # their children can be ended
         raise
     if this.run is not None and this.row is not None and this.unwritten is None:
         failed = this.failed

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from ..codec import Codec
 from ..errors import SurefootError
 from ..journal import CallRecord, FailureRecord, Journal, RunRecord
+from ..journal.doubts import resolved
 from ..journal.undo import Compensation, compensations
 from .inputs import show_input
 
@@ -215,7 +216,12 @@ def document(journal: Journal, record: RunRecord, value: Any = None) -> dict[str
         "failures": [_failure(row) for row in failures],
         "cost": round(journal.cost(record.pk), 6),
         "cost_saved": round(record.cost_saved, 6),
+        "cost_wasted": round(sum(row.cost for row in failures), 6),
         "undone": [_undone(one) for one in compensations(journal.store, record.pk)],
+        "resolved": [
+            {"step": one.effect, "key": one.key, "resolved": one.how, "at": stamp(one.at)}
+            for one in resolved(journal.store, record.pk)
+        ],
         "steps": [_step(call, record, letters.get(call.call_id)) for call in calls],
     }
 
@@ -277,6 +283,7 @@ def _step(call: CallRecord, record: RunRecord, letter: Any) -> dict[str, Any]:
         "degraded": call.degraded,
         "cost": call.cost,
         "dead_letter": letter.state if letter is not None else None,
+        "taken_from": call.taken_from,
         "note": call.note,
     }
 

@@ -436,6 +436,8 @@ def step(
     expect: Expect = None,
     cost: Cost | None = None,
     max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> _StepMaker: ...
 def step(
     fn: Any = None,
@@ -454,6 +456,8 @@ def step(
     expect: Expect = None,
     cost: Cost | None = None,
     max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> Any:
     """Make a function a step: its failures are known and handled, its result is kept.
 
@@ -471,6 +475,9 @@ def step(
     :param expect: a predicate of the output, or several; see docs/steps.md.
     :param cost: what an attempt cost, from its output: US dollars, or (dollars, tokens).
     :param max_cost: US dollars; no further attempt is begun once the call has cost as much.
+    :param isolation: ``"process"`` runs each attempt in a child process, which is killed at the
+        timeout and whose crash is a failure like others; see docs/isolation.md.
+    :param memory: bytes that this process may use (Linux).
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @step(stage="preprocessing", attempts=3)
@@ -494,6 +501,8 @@ def step(
         expect=expect,
         cost=cost,
         max_cost=max_cost,
+        isolation=isolation,
+        memory=memory,
     )
     return _StepMaker(options) if fn is None else _made(fn, options)
 
@@ -521,6 +530,8 @@ def effect(
     ignore: Sequence[str] = (),
     cost: Cost | None = None,
     max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> _EffectMaker: ...
 def effect(
     fn: Any = None,
@@ -542,6 +553,8 @@ def effect(
     ignore: Sequence[str] = (),
     cost: Cost | None = None,
     max_cost: float | None = None,
+    isolation: Literal["process"] | None = None,
+    memory: int | None = None,
 ) -> Any:
     """Make a function an effect: a step whose work must not be done twice.
 
@@ -583,6 +596,8 @@ def effect(
         ),
         cost=cost,
         max_cost=max_cost,
+        isolation=isolation,
+        memory=memory,
     )
     return _EffectMaker(options) if fn is None else _made(fn, options)
 

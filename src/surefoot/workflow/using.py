@@ -12,6 +12,7 @@ from ..clock import ManualClock
 from ..context import Frame, frame
 from ..errors import DefinitionError
 from ..execution.driving import Pipeline, call_async, call_sync
+from ..execution.isolated import refuse_in_child
 from ..execution.outside import outside_async, outside_sync
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
@@ -109,11 +110,16 @@ def use_sync(
     if spec.effect is not None and not (here is not None and here.disabled):
         from .lifecycle import effect_outside
 
+        refuse_in_child(here, spec.where)
         return effect_outside(spec, runtime, args, kwargs)
     runtime.check_kinds(spec.policy.named_kinds(), spec.where)
-    return outside_sync(
-        spec, runtime, policy or _plain_policy(spec, here), args, kwargs, here, item
-    )
+    try:
+        return outside_sync(
+            spec, runtime, policy or _plain_policy(spec, here), args, kwargs, here, item
+        )
+    finally:
+        if here is None or here.runtime is not runtime:
+            runtime.close_workers()  # made for this call, with its children
 
 
 async def use_async(
@@ -147,11 +153,16 @@ async def use_async(
     if spec.effect is not None and not (here is not None and here.disabled):
         from .lifecycle import effect_outside_async
 
+        refuse_in_child(here, spec.where)
         return await effect_outside_async(spec, runtime, args, kwargs)
     runtime.check_kinds(spec.policy.named_kinds(), spec.where)
-    return await outside_async(
-        spec, runtime, policy or _plain_policy(spec, here), args, kwargs, here, item
-    )
+    try:
+        return await outside_async(
+            spec, runtime, policy or _plain_policy(spec, here), args, kwargs, here, item
+        )
+    finally:
+        if here is None or here.runtime is not runtime:
+            runtime.close_workers()  # made for this call, with its children
 
 
 def _plain_policy(spec: StepSpec, here: Frame | None) -> Policy:

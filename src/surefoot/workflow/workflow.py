@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..codec import Codec
 from ..context import Frame, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
+from ..execution.isolated import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .definition import Definition, Rollback
@@ -22,6 +23,10 @@ __all__ = ["Workflow", "workflow"]
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ..deadletter import Replay
+    from .dry_run import DryRun
+    from .letters import DeadLetter
 
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
@@ -145,22 +150,112 @@ class Workflow(Generic[P, R]):
 
     @overload
     def resume(  # type: ignore[overload-overlap]
-        self: Workflow[P, Coroutine[Any, Any, T]], run_id: str, *, on_drift: OnDrift = "stop"
+        self: Workflow[P, Coroutine[Any, Any, T]],
+        run_id: str,
+        *,
+        on_drift: OnDrift = "stop",
+        from_step: str | None = None,
     ) -> Coroutine[Any, Any, Run[T]]: ...
     @overload
-    def resume(self: Workflow[P, T], run_id: str, *, on_drift: OnDrift = "stop") -> Run[T]: ...
-    def resume(self, run_id: str, *, on_drift: OnDrift = "stop") -> Any:
-        """Go on with a run: what completed is reused, the rest runs.
+    def resume(
+        self: Workflow[P, T],
+        run_id: str,
+        *,
+        on_drift: OnDrift = "stop",
+        from_step: str | None = None,
+    ) -> Run[T]: ...
+    def resume(
+        self, run_id: str, *, on_drift: OnDrift = "stop", from_step: str | None = None
+    ) -> Any:
+        """Go on with a run: what completed is reused, the rest runs. A completed run is only read,
+        unless dead letters of it were replayed since: then its result is made anew with them.
 
+        :param from_step: a step's name, or a call's id: that call, and those begun after its first
+            call ended, are set aside and run again.
         :param on_drift: what to do about an effect without a key that is called with other arguments
             than the recorded ones: ``"stop"``, ``"rerun"`` or ``"reuse"``.
         :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        :raises UsageError: going on ``from_step`` would repeat an effect without a key.
         """
 
         def opened() -> lifecycle.Session | Run[Any]:
-            return lifecycle.resume_session(self.definition, run_id, load_input, on_drift=on_drift)
+            return lifecycle.resume_session(
+                self.definition, run_id, load_input, on_drift=on_drift, from_step=from_step
+            )
 
         return self._finish_async(opened) if self.is_async else self._finish(opened())
+
+    def dry_run(self, run_id: str, *, from_step: str | None = None) -> DryRun:
+        """What :meth:`resume` would do: which calls it would reuse, which run again, what becomes of
+        the effects in doubt. Nothing runs, and nothing is written.
+
+        :raises UnknownRun: there is none of this id. :raises RunLocked: a living process holds it.
+        """
+        from .dry_run import dry_run
+
+        return dry_run(self.definition, run_id, from_step)
+
+    # -- dead letters -------------------------------------------------------------------------
+
+    def dead_letters(
+        self,
+        *,
+        run_id: str | None = None,
+        step: str | None = None,
+        kind: str | None = None,
+        fingerprint: str | None = None,
+        state: str | None = "open",
+    ) -> list[DeadLetter]:
+        """The dead letters of this workflow's runs, the oldest first.
+
+        :param state: ``open``, ``replayed``, ``discarded`` or ``reopened``; None: all of them.
+        """
+        from .letters import found_letters
+
+        return found_letters(
+            self, run_id=run_id, step=step, kind=kind, fingerprint=fingerprint, state=state
+        )
+
+    @overload
+    def replay(  # type: ignore[overload-overlap]
+        self: Workflow[P, Coroutine[Any, Any, T]],
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> Coroutine[Any, Any, list[Replay]]: ...
+    @overload
+    def replay(
+        self: Workflow[P, T],
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> list[Replay]: ...
+    def replay(
+        self,
+        letters: Iterable[DeadLetter],
+        *,
+        changes: Mapping[str, Any] | None = None,
+        canary: bool = True,
+        rate: float | None = None,
+    ) -> Any:
+        """Try dead letters again, each in its run; awaited for an async workflow. A success takes its
+        place there; a ``resume`` of the run then makes its result with it.
+
+        :param changes: arguments, by name, that differ from the saved ones.
+        :param canary: of the letters of one fingerprint the first one goes first; if it fails again,
+            the others are not tried.
+        :param rate: letters a second, at most.
+        :raises UsageError: one of them cannot be replayed. :raises RunLocked: its run is held.
+        """
+        from .letters import replay_async, replay_sync
+
+        given = [one.record for one in letters]
+        use = replay_async if self.is_async else replay_sync
+        return use(self, given, changes, canary=canary, rate=rate)
 
     def with_options(self, *, run_id: str | None = None) -> Workflow[P, R]:
         """The same workflow, for a run of this id.
@@ -186,6 +281,7 @@ class Workflow(Generic[P, R]):
                 f"workflow {self.name}: start() makes a run, and Surefoot is disabled here; call "
                 "the workflow like a function"
             )
+        refuse_in_child(here, f"workflow {self.name}")
         return lifecycle.open_session(
             self.definition,
             describe(self._fn),
@@ -328,6 +424,7 @@ class Workflow(Generic[P, R]):
             item_id=here.item_id,
             failure=here.failure,
             once=here.once,
+            fence=here.fence,
         )
         if self.is_async:
             return self._inside_async(inner, args, kwargs)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .errors import StepTimeout
+from ..errors import StepTimeout
 
 __all__ = ["run_bounded"]
 
