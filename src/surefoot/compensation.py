@@ -225,8 +225,8 @@ def _part(
 
     def look() -> Any:
         here = frame()
-        if here is not None:
-            here.effect = asks
+        assert here is not None
+        here.effect = asks
         return act()
 
     fn = look if key is None else undo

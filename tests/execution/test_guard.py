@@ -167,7 +167,7 @@ def test_no_place_before_the_deadline_is_an_open_circuit(journal_path: Path, clo
 def paced(**options: Any) -> tuple[Any, Any]:
     """A workflow whose first call is refused, so that there is a pace; then one call, or several.
 
-    One attempt was let through in a second; from then on about one begins in 1.08 s.
+    One attempt was let through in a second; from then on about one begins in a second.
     """
     refused = itertools.count()
 

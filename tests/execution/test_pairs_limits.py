@@ -157,6 +157,23 @@ def test_an_attempt_at_an_open_circuit_is_not_made_and_leads_to_the_rung_of_that
         assert run.failures[-1].kind == "circuit_open"
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_fallback_for_an_open_circuit_that_is_cancelled_goes_on_in_a_resume(
+    with_resource: Open, clock: ManualClock, world: str
+) -> None:
+    stop = SystemExit(3)
+    scene = Scene([("circuit_open", "function")], [stop], world=world, resource="api")
+    scene.before = trip()
+    with with_resource(circuit_failures=1, circuit_seconds=60) as runtime:
+        with pytest.raises(SystemExit):
+            scene.start()
+        scene.before = lambda: None
+        run = scene.resume()
+        want = told(["function"])
+        want.seen[0] = want.seen[1]  # the step itself was never asked
+        assert came_of(scene, run, runtime, clock.sleeps) == want
+
+
 @each_rung
 def test_a_circuit_that_opens_on_the_way_is_waited_for_unless_the_rung_leads_elsewhere(
     with_resource: Open, clock: ManualClock, rung: str, world: str

@@ -260,3 +260,45 @@ def test_an_effect_that_the_code_no_longer_has_is_kept_and_told(runtime: Runtime
     run = flow_of(new).rollback("one")
     assert states(run) == {"p:1": "kept"}
     assert "no effect of this name" in str(run.undone[0].detail)
+
+
+def test_an_undo_that_is_noted_as_done_is_not_done_again_whatever_its_claim_says(
+    runtime: Runtime,
+) -> None:
+    undone: list[str] = []
+
+    @effect(key=lambda order: f"p:{order}", compensate=undone.append)
+    def pay(order: int) -> str:
+        return "paid"
+
+    @workflow
+    def work() -> str:
+        return pay(1)
+
+    work.with_options(run_id="one").start()
+    work.rollback("one")
+    runtime.journal.group.commit(
+        lambda tx: tx("UPDATE claims SET state = 'done' WHERE state = 'undone'", ())
+    )
+    assert states(work.rollback("one")) == {"p:1": "done"} and undone == ["paid"]
+
+
+def test_a_doubt_whose_arguments_are_gone_is_not_looked_up(runtime: Runtime) -> None:
+    @effect(
+        key=lambda order: f"p:{order}",
+        verify=lambda order: Happened("paid"),
+        compensate=lambda receipt: None,
+    )
+    def pay(order: int) -> str:
+        raise Dies
+
+    @workflow
+    def work() -> str:
+        return pay(1)
+
+    with pytest.raises(Dies):
+        work.with_options(run_id="one").start()
+    runtime.journal.group.commit(lambda tx: tx("UPDATE claims SET arguments = NULL", ()))
+    run = work.rollback("one")
+    assert states(run) == {"p:1": "in_doubt"}
+    assert "arguments were not kept" in str(run.undone[0].detail)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from surefoot import Runtime, step, workflow
+from surefoot import Runtime, effect, on, step, workflow
 from surefoot.config import Config
 from surefoot.errors import DefinitionError, JournalError
 from surefoot.workflow import maps
@@ -100,6 +100,52 @@ def test_the_results_of_a_batch_are_held_against_what_the_step_returns(tmp_path:
 
     with Runtime(journal=tmp_path / "j.db", config=Config()):
         assert work.start().result == [1, 2, 3]
+
+
+def test_an_item_that_cannot_be_saved_is_set_aside_without_it_and_the_reason_is_told(
+    tmp_path: Path,
+) -> None:
+    class Page:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __reduce__(self) -> Any:
+            raise TypeError("a page cannot be saved")
+
+    @step(ignore=("page",))
+    def read(page: Page) -> int:
+        raise ValueError("there is no text in it")
+
+    @workflow
+    def work() -> int:
+        return len(read.map([Page(1)]).quarantined)
+
+    with Runtime(journal=tmp_path / "j.db", config=Config()) as runtime:
+        assert work.with_options(run_id="one").start().result == 1
+        [letter] = runtime.journal.dead_letters(runtime.journal.run("one").pk)
+        rows = runtime.journal.store.read("SELECT * FROM dead_letters")
+        assert letter.kind == "invalid_value" and "Page" in str(rows)
+
+
+def test_an_effects_item_that_was_refused_is_set_aside_and_its_key_is_free(tmp_path: Path) -> None:
+    refuses = [True]
+
+    @effect(
+        key=lambda n: f"n:{n}", recover=[on("connection").retry(attempts=1).skip()], name="send"
+    )
+    def send(n: int) -> int:
+        if refuses:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return n
+
+    @workflow
+    def work() -> list[int]:
+        return send.map([1], workers=1).results
+
+    with Runtime(journal=tmp_path / "j.db", config=Config()):
+        assert work.start().result == []
+        refuses.clear()
+        assert work.start().result == [1]  # another run, the same key: it acts
 
 
 def test_a_batch_has_no_starmap() -> None:

@@ -229,8 +229,8 @@ class MapRun:
         except BaseException as exc:
             self.unwritten = exc
             self.stopped = True
-            if self.run is not None:
-                self.run.broken = exc
+            assert self.run is not None  # only a run has ends to write
+            self.run.broken = exc
 
     def completed(self, unit: Unit, value: Any) -> None:
         if self._size is None:
