@@ -205,3 +205,12 @@ def test_nothing_seen_is_not_the_same_as_no_journal() -> None:
     assert "Never, in this journal." in markdown(document(CATALOG, {}))
     assert "no longer in the catalog" not in html_page(document(CATALOG, {}))
     assert Path(__file__).parents[2].joinpath("docs", "catalog.md").exists()
+
+
+def test_a_kind_that_no_rule_names_is_told_without_a_list_of_rules() -> None:
+    catalog = load(extra_rules={"kind": {"embargoed": {"category": "data", "title": "Not yet"}}})
+    told = document(catalog)
+    page = markdown(told)
+    own = page[page.index("### `embargoed`") :].split("\n### ")[0]
+    assert "Not yet" in own and "Its rules" not in own
+    assert "Not yet" in html_page(told)
