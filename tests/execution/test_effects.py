@@ -306,7 +306,23 @@ def test_a_key_used_for_something_else_is_a_conflict(runtime: Runtime, out: Rece
     flow(lambda: ship(1, "ann")).start()
     run = flow(lambda: ship(1, "bob"), "s").start()
     assert isinstance(run.exception, KeyConflict) and out.arrived == ["ann"]
-    assert "(to)" in str(run.exception) and "match=" in str(run.exception)
+    assert "(to='ann' before, to='bob' now)" in str(run.exception)
+    assert "match=" in str(run.exception)
+
+
+def test_the_difference_under_one_key_is_shown_without_secrets(
+    runtime: Runtime, out: Receiver
+) -> None:
+    @effect(key=lambda order, token: f"order:{order}")
+    def ship(order: int, token: str) -> str:
+        return out.take(order)
+
+    one, other = ("sk-" + letter * 48 for letter in "ab")
+    flow(lambda: ship(1, f"Bearer {one}")).start()
+    run = flow(lambda: ship(1, f"Bearer {other}"), "s").start()
+    told = str(run.exception)
+    assert isinstance(run.exception, KeyConflict) and "token" in told
+    assert one not in told and other not in told
 
 
 def test_a_default_and_another_value_under_one_key_conflict(

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ..attempts import Failure, Progress
+from ..codec.refusal import shown
 from ..context import Frame
 from ..decide import History
 from ..errors import (
@@ -25,6 +26,7 @@ from ..journal.journal import Stored
 from ..journal.writes import NewCall
 from ..policy import Policy
 from ..store.base import Op
+from .kept import keep, trees
 from .progress import climbed
 from .spec import StepSpec
 from .state import RunState, Scope
@@ -360,9 +362,29 @@ def _check_key(call: Call, found: CallRecord) -> None:
 def key_conflict(call: Call, names: list[str]) -> KeyConflict:
     return KeyConflict(
         f"{call.spec.where}: key {call.key!r} was used before with other arguments "
-        f"({', '.join(names)}); give each deed a key of its own, or name in match= what must not "
-        "differ"
+        f"({_told_apart(call, names)}); give each deed a key of its own, or name in match= what must "
+        "not differ"
     )
+
+
+def _told_apart(call: Call, names: list[str]) -> str:
+    """What differs, before and now, scrubbed; the names alone where it was not kept."""
+    assert call.key is not None
+    try:
+        kept = call.run.journal.claim_arguments(call.spec.name, call.key)
+        before = trees(kept) if kept is not None else {}
+        now = trees(keep(call.digest.bound, call.spec.where))
+    except (SurefootError, ValueError):
+        return ", ".join(names)
+    scrub = call.run.services.scrub_text
+    told = [
+        f"{scrub(f'{name}={shown(before[name], 80)}')} before, "
+        f"{scrub(f'{name}={shown(now[name], 80)}')} now"
+        if name in before and name in now
+        else name
+        for name in names
+    ]
+    return "; ".join(told)
 
 
 def _kept(record: CallRecord) -> bool:

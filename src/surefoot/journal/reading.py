@@ -102,6 +102,13 @@ class Reading:
         )
         return [FailureRecord(*row) for row in rows]
 
+    def claim_arguments(self, effect: str, key: str) -> bytes | None:
+        """The saved arguments of the deed that a key stands for, raw; None where none were kept."""
+        rows = self.store.read(
+            "SELECT arguments FROM claims WHERE effect = ? AND effect_key = ?", (effect, key)
+        )
+        return rows[0][0] if rows else None
+
     def cost(self, run_pk: int) -> float:
         """US dollars that all attempts of a run have cost, those that failed too."""
         rows = self.store.read(
