@@ -251,7 +251,7 @@ def test_on_a_resume_too_a_key_objects_to_other_arguments(runtime: Runtime) -> N
     resume = twice(values, lambda: ship(1, values.text), text="two")  # type: ignore[attr-defined]
     run = resume()
     assert run.status == "halted" and isinstance(run.exception, KeyConflict)
-    assert "(text)" in str(run.exception) and sent == ["one"]
+    assert "(text='one' before, text='two' now)" in str(run.exception) and sent == ["one"]
 
 
 def test_in_a_place_that_overlapped_an_unmatched_effect_warns(
