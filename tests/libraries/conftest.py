@@ -6,10 +6,15 @@ are imported. What keeps them from it is set here, before any of them is.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import shutil
 import tempfile
+import warnings
+from collections.abc import Iterator
+
+import pytest
 
 from tests.rules.conftest import (
     catalog,
@@ -37,3 +42,20 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
 )
 os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_event_loop_left() -> Iterator[None]:
+    """Synchronous calls of litellm make an event loop that nobody closes.
+
+    Whichever test comes after it would be told of that, and fail.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            left = asyncio.get_event_loop_policy().get_event_loop()
+        except RuntimeError:  # there is none, and none is made once one was set
+            return
+    left.close()
+    asyncio.set_event_loop(None)
