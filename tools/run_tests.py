@@ -29,7 +29,7 @@ MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
 OWN_TARGET = ("demo", "docs", "libraries", "rules")
 """Areas with a make target of their own: too slow for `make test`, or in another environment. (The
 code in the docs is run by `make check`.)"""
-OLDEST_ONLY = ("cli",)
+OLDEST_ONLY = ("cli", "deadletter", "isolation")
 """Areas that, of the other Pythons, only the oldest one runs: they start a process a test."""
 
 

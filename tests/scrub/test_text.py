@@ -133,9 +133,9 @@ def test_any_text_is_scrubbed_and_scrubbed_text_stays_the_same(text: str, known:
 
 def test_a_hostile_text_costs_no_time() -> None:
     for text in ("a" * 100_000, "key=" * 25_000, "://a:" * 20_000, "-----BEGIN " * 9_000):
-        start = time.perf_counter()
+        start = time.process_time()
         scrub_text(text)
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_without_re2_the_standard_library_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
