@@ -20,6 +20,7 @@ def _known_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Items? .*ReadOnly", UserWarning)
         warnings.filterwarnings("ignore", ".*Post-Quantum", FutureWarning)
+        warnings.filterwarnings("ignore", "Please install grpcio-status", ImportWarning)
         yield
 
 
