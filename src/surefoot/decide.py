@@ -60,6 +60,9 @@ SPLITTING = frozenset(
 CRITICAL_RULE = "surefoot.critical"
 """The rule of WorkflowCriticalError: nothing overrides it."""
 
+BUDGET_RULE = "surefoot.budget_exceeded"
+"""The rule of a run's own ``max_cost``: no item is set aside for it, the run halts."""
+
 Doubt = Literal["none", "key", "rerun", "open"]
 """What is known of a failed effect: ``none`` surely not done (or it is a step), ``key`` perhaps done
 but its receiver knows the key, ``rerun`` perhaps done and the user wants it tried again all the same,
@@ -175,6 +178,8 @@ def decide(
         return Halt(f"{kind} is no failure; it passes through")
     if classification.rule == CRITICAL_RULE:
         return Halt("the code itself said that a person must act")
+    if classification.rule == BUDGET_RULE:
+        return Halt("the run has cost as much as its max_cost allows")
     if doubt == "open":
         return Halt(
             "the effect may have happened, and nothing can tell: give it verify=, or have its body "

@@ -594,6 +594,26 @@ def test_what_is_spent_in_a_step_outside_of_a_run_is_nobodys() -> None:
     assert ask() == 1
 
 
+def test_a_budget_that_is_used_up_within_an_item_halts_the_run_and_sets_nothing_aside(
+    runtime: Runtime,
+) -> None:
+    @step(stage="inference", cost=lambda result: 1.0)
+    def ask(n: int) -> int:
+        return n
+
+    @step
+    def both(n: int) -> int:
+        return ask(n) + ask(n + 100)
+
+    @workflow(max_cost=3.0)
+    def work() -> int:
+        return len(both.map(range(10), workers=1).results)
+
+    run = work.start()
+    assert run.status == "halted" and (run.error or {})["kind"] == "budget_exceeded"
+    assert runtime.journal.dead_letters(runtime.journal.run(run.run_id).pk) == []
+
+
 def test_a_cost_that_cannot_be_told_breaks_nothing(runtime: Runtime) -> None:
     @step(stage="inference", cost=lambda result: result["usage"])
     def ask() -> int:
