@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo examples setup test test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo examples setup test test-processes test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -27,8 +27,11 @@ examples: setup ## runs the three small examples: LLM extraction, payment saga, 
 setup: ## sets up .venv for development (every other target does it too)
 	@$(BOOTSTRAP) dev
 
-test: setup ## all tests, the core's on each Python 3.10-3.13 of this machine (ARGS="-k lease": only those, here)
+test: setup ## the tests, the core's on each Python 3.10-3.13 of this machine (ARGS="-k lease": only those, here)
 	@$(PY) tools/run_tests.py $(ARGS)
+
+test-processes: setup ## the command line, dead letters and isolation: tests that start processes
+	@$(PY) -m pytest tests/cli tests/deadletter tests/isolation $(ARGS)
 
 test-rules: setup ## the catalog's rules against the real libraries
 	@$(PY) -m pytest tests/rules $(ARGS)

@@ -26,11 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("demo", "docs", "libraries", "rules")
-"""Areas with a make target of their own: too slow for `make test`, or in another environment. (The
-code in the docs is run by `make check`.)"""
-OLDEST_ONLY = ("cli", "deadletter", "isolation")
-"""Areas that, of the other Pythons, only the oldest one runs: they start a process a test."""
+OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules")
+"""Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
+process a test: `make test-processes`), or in another environment. The code in the docs is run by
+`make check`."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ class Suite:
         return lines[-1] if lines else "(no output)"
 
 
-def areas(*, core: bool, oldest: bool = True) -> list[str]:
+def areas(*, core: bool) -> list[str]:
     """The folders and files of tests/ that a suite runs."""
-    left_out = OWN_TARGET + (MAIN_ONLY if core else ()) + (() if oldest else OLDEST_ONLY)
+    left_out = OWN_TARGET + (MAIN_ONLY if core else ())
     return sorted(
         str(path.relative_to(ROOT))
         for path in TESTS.iterdir()
@@ -73,8 +72,7 @@ def run_core(version: Version) -> Suite:
     name = version_text(version)
     python = ROOT / ".venvs" / name / "bin" / "python"
     set_up = [sys.executable, str(ROOT / "tools" / "bootstrap.py"), "test", name]
-    chosen = areas(core=True, oldest=version == min(SUPPORTED))
-    tests = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *chosen]
+    tests = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *areas(core=True)]
     done = None
     for command in (set_up, tests):
         done = subprocess.run(
