@@ -301,3 +301,10 @@ def test_digests_stay_what_they_are() -> None:
     assert total(two, "hello", [1, 2.5, None, True, {"a": (b"x",)}]) == (
         "c81f186a26fd8f85c8374b591efabbd3"
     )
+
+
+def test_it_is_known_whether_a_function_takes_whatever_it_is_given() -> None:
+    def plain(a: int) -> None: ...
+    def open_(a: int, **more: int) -> None: ...
+
+    assert not ArgumentDigester(plain).takes_more and ArgumentDigester(open_).takes_more

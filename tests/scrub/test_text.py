@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.scrub import is_secret_name, scrub_text
+from surefoot.scrub import Hidden, is_secret_name, scrub_text
 
 text_module = importlib.import_module("surefoot.scrub.text")
 
@@ -185,3 +185,23 @@ def test_every_pattern_compiles_under_both_engines() -> None:
     patterns += [text_module._KEYED, text_module._LINE, text_module._HEADER, text_module._URL]
     for pattern in patterns:
         re.compile(pattern)
+
+
+def test_what_is_hidden_while_a_text_is_edited_is_put_back_wherever_it_stands() -> None:
+    hidden = Hidden.beside("a note on [secret 1]")
+    one = hidden.instead_of("secret", "hunter2")
+    assert one == "[secret 2]"  # the first one stands in the text itself
+    assert hidden.instead_of("secret", "hunter2") == one
+    other = hidden.instead_of("secret", b"hunter2")
+    assert other == "[secret 3]"  # bytes are another secret than the same text
+    edited = {one: [f"it is {one}", other, 7, None, "[secret 1]"]}
+    assert hidden.put_back(edited) == {
+        "hunter2": ["it is hunter2", b"hunter2", 7, None, "[secret 1]"]
+    }
+
+
+def test_names_that_are_taken_already_are_passed_over() -> None:
+    hidden = Hidden.beside("[key 2]")
+    first = hidden.instead_of("key", "one")
+    assert (first, hidden.instead_of("key", "two")) == ("[key 1]", "[key 3]")
+    assert hidden.instead_of("key", "three") == "[key 4]"
