@@ -36,7 +36,6 @@ class RunRecord:
     time_saved: float
     versions: str
     cost_saved: float
-    on_halt: str | None
 
 
 class CallRecord:

@@ -48,7 +48,8 @@ def steps_of(fn: Any) -> dict[str, Step[..., Any]]:
 def _named_by(one: Any, own: str) -> Iterator[Any]:
     values: Mapping[str, Any]
     if isinstance(one, FunctionType):
-        values = _globals_of(one)
+        # a step that another function of its module calls is as likely to be its
+        values = one.__globals__
         yield from (cell.cell_contents for cell in one.__closure__ or () if _filled(cell))
     elif isinstance(one, ModuleType):
         if one.__name__.partition(".")[0] != own:
@@ -71,12 +72,6 @@ def _named_by(one: Any, own: str) -> Iterator[Any]:
             yield value
         elif type(value).__module__.partition(".")[0] == own:
             yield value
-
-
-def _globals_of(fn: FunctionType) -> Mapping[str, Any]:
-    """What its code can name: a module has many more names than one function uses, but a step that
-    another function of the module calls is as likely to be its."""
-    return fn.__globals__
 
 
 def _filled(cell: Any) -> bool:

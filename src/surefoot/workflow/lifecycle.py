@@ -213,14 +213,13 @@ class Session:
 
     def for_rollback(self) -> RunState:
         """The run as a rollback works on it: nothing that was recorded stands in its way."""
-        specs, max_cost = self.specs(), self.state.max_cost
+        specs = self.specs()
         calls = self.runtime.journal.calls(self._lease.run_pk)
         # an undo that failed before is tried again; its failure is not replayed
         again = [one for one in calls if one.scope != "rollback" or one.status != "failed"]
         self.state = self._fresh(Recorded(again))
         self.state.specs.update(specs)
-        if max_cost is not None:
-            self.state.max_cost = None  # undoing is never too expensive
+        self.state.max_cost = None  # undoing is never too expensive
         return self.state
 
     def rolled_back(self) -> None:

@@ -10,7 +10,6 @@ ALTER TABLE calls ADD COLUMN cost REAL NOT NULL DEFAULT 0;        -- US dollars 
 ALTER TABLE calls ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE runs ADD COLUMN cost_saved REAL NOT NULL DEFAULT 0;   -- of reused calls, in the latest resume
-ALTER TABLE runs ADD COLUMN on_halt TEXT;                         -- rollback: where the workflow asks for it
 
 ALTER TABLE dead_letters ADD COLUMN note TEXT;                    -- why it was discarded
 CREATE TABLE replays (
