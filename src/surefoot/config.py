@@ -33,8 +33,9 @@ class Config:
 
     ``journal`` is a URL or a path, None for the default place. ``rules`` are catalog files of the
     user, ``catalog`` holds the rules and kinds that stand among the settings. ``resources`` are the
-    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``grace`` is what
-    running steps get after a SIGTERM. ``progress`` shows bars on a terminal.
+    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``scrub``, ``alerts``
+    and ``incidents`` are tables that those who use them check. ``grace`` is what running steps get
+    after a SIGTERM. ``progress`` shows bars on a terminal.
     """
 
     journal: str | None = None
@@ -46,6 +47,9 @@ class Config:
     source: str | None = None
     catalog: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
+    scrub: Mapping[str, Any] = field(default_factory=dict)
+    alerts: Mapping[str, Any] = field(default_factory=dict)
+    incidents: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _text(value: Any) -> str:
@@ -155,20 +159,25 @@ def _read(path: Path) -> dict[str, Any]:
 CATALOG_TABLES = frozenset({"rule", "kind", "library", "packages", "source"})
 """What belongs to the catalog's loader, which checks it by itself."""
 
+TABLES = ("resources", "scrub", "alerts", "incidents")
+"""Tables that are checked by those who use them."""
+
 
 def _apply(config: Config, table: Any, place: str, root: Path) -> Config:
     if not isinstance(table, dict):
         raise ConfigError(f"{place}: must be a table of settings")
     own = {key: value for key, value in table.items() if key in CATALOG_TABLES}
     found: dict[str, Any] = {"source": place, "catalog": own}
-    if "resources" in table:
-        found["resources"] = table["resources"]
     for key, value in table.items():
-        if key in CATALOG_TABLES or key == "resources":
+        if key in TABLES:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{place}: {key} must be a table: [{key}]")
+            found[key] = value
+        if key in CATALOG_TABLES or key in TABLES:
             continue
         if key not in KEYS:
             raise ConfigError(
-                f"{place}: unknown key {key!r}{_nearest(key, {**KEYS, 'resources': None})}"
+                f"{place}: unknown key {key!r}{_nearest(key, {**KEYS, **dict.fromkeys(TABLES)})}"
             )
         try:
             found[key] = KEYS[key](value)

@@ -48,6 +48,7 @@ class Frame:
         "attempt",
         "call_id",
         "child",
+        "crumbs",
         "disabled",
         "effect",
         "failure",
@@ -96,6 +97,7 @@ class Frame:
         self.disabled = disabled  # surefoot.testing.disabled()
         self.fence = fence  # down once the attempt was abandoned
         self.child = child  # in the process of an isolated step: what stands for the run
+        self.crumbs: Any = None  # the log records of this attempt, once there is one
 
 
 _CURRENT: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("surefoot", default=None)

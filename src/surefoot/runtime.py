@@ -259,6 +259,12 @@ class Runtime:
 
         return scrub_text(text, known=known_secrets())
 
+    def scrub(self, value: Any) -> Any:
+        """``value`` in the same shape, without the secrets in it."""
+        from .scrub import scrub as clean
+
+        return clean(value, known=known_secrets())
+
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
         path = Path(f"{self.path}.key")

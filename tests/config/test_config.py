@@ -145,10 +145,16 @@ def test_an_unknown_key_names_the_file_and_the_nearest(tmp_path: Path) -> None:
     assert wrong(tmp_path) == f"{file}: unknown key 'leese'; did you mean 'lease'?"
 
 
+def test_a_value_in_the_place_of_a_table_is_told(tmp_path: Path) -> None:
+    file = settings(tmp_path, "alerts = 5\n")
+    assert wrong(tmp_path) == f"{file}: alerts must be a table: [alerts]"
+
+
 def test_an_unknown_key_like_no_other_gets_the_list(tmp_path: Path) -> None:
     settings(tmp_path, "zzz = 5\n")
     assert wrong(tmp_path).endswith(
-        "unknown key 'zzz'; known are durability, grace, journal, lease, progress, resources, rules"
+        "unknown key 'zzz'; known are alerts, durability, grace, incidents, journal, lease, progress, "
+        "resources, rules, scrub"
     )
 
 

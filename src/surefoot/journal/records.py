@@ -163,6 +163,8 @@ class FailureRecord:
     fallback_to: str | None
     cost: float
     tokens: int
+    process_pk: int | None
+    detail: str | None
 
 
 @dataclass(frozen=True)
