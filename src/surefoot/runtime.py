@@ -236,23 +236,30 @@ class Runtime:
         """Tell all listeners; one that raises is warned about once and breaks nothing."""
         from .observe.logs import log_event
 
-        self._safely(functools.partial(log_event, clean=self.scrub_text), event)
+        self.safely(log_event, lambda: log_event(event, self.scrub_text))
         for listener in self._listeners:
-            self._safely(listener, event)
+            self.safely(listener, functools.partial(listener, event))
 
-    def _safely(self, listener: Listener, event: Event) -> None:
+    def safely(self, who: Callable[..., Any], call: Callable[[], Any]) -> None:
+        """Call what only looks on, or is told: what it raises breaks no run.
+
+        :param who: the function by whose name it is warned about, once.
+        """
         try:
-            listener(event)
+            call()
         except Exception as exc:
-            name = getattr(listener, "__qualname__", repr(listener))
-            if name not in self._warned:
-                self._warned.add(name)
-                warnings.warn(
-                    f"surefoot: a listener failed and is ignored from now on where it does so: "
-                    f"{name}: {type(exc).__name__}: {exc}",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+            self.failed(who, exc)
+
+    def failed(self, who: Callable[..., Any], exc: Exception) -> None:
+        """Warn, once, about what looks on and failed."""
+        name = getattr(who, "__qualname__", repr(who))
+        if name not in self._warned:
+            self._warned.add(name)
+            warn(
+                f"surefoot: a listener failed and is ignored from now on where it does so: "
+                f"{name}: {type(exc).__name__}: {self.scrub_text(str(exc))}",
+                stacklevel=4,
+            )
 
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
@@ -354,9 +361,14 @@ def _catalog(files: tuple[Path, ...], own: str, careful: bool = False) -> Catalo
 
 @functools.lru_cache(maxsize=64)
 def _tell(message: str) -> None:
-    """Warn once. No rule may break a program's error handling, so not even as an error."""
+    """Warn once: no rule may break a program's error handling."""
+    warn(message, stacklevel=5)
+
+
+def warn(message: str, *, stacklevel: int) -> None:
+    """A warning that breaks nothing, also where the program has warnings raised as errors."""
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
     except RuntimeWarning:
         import logging
 

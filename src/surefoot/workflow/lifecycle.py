@@ -32,6 +32,7 @@ from ..journal.runs import MAX_TAKEOVERS, Ending
 from ..journal.superseding import supersede
 from ..journal.undo import begin_rollback
 from ..journal.writes import forget
+from ..model import Classification
 from ..runtime import Runtime
 from .definition import Definition
 from .from_step import calls_from
@@ -72,8 +73,10 @@ class Session:
         kwargs: Mapping[str, Any],
         *,
         resumed: bool,
+        finished: bool = False,
         on_drift: OnDrift = "stop",
     ) -> None:
+        """:param finished: it had completed, and is gone through once more."""
         self.runtime = runtime
         self._owned = owned
         self.definition = definition
@@ -86,6 +89,11 @@ class Session:
         self.exception: BaseException | None = None
         self.rolling_back = False
         self.error: dict[str, Any] | None = None
+        self.ended: str | None = None
+        """The status that was written at the end; None while it runs, or where it was not written."""
+        self.recovers = resumed and not finished
+        """Whether it goes on with a run that had stopped before it was done."""
+        self.halted = False
         self._on_drift: OnDrift = on_drift
         self._lease = lease
         self._resumed = resumed
@@ -180,16 +188,7 @@ class Session:
             self.state = self._fresh(Recorded(journal.calls(state.lease.run_pk)))
             self.exception = None
             return True
-        error = {
-            "type": classification.type,
-            "message": self.runtime.scrub_text(_text(exc))[:10_000],
-            "kind": classification.kind,
-            "category": classification.category,
-            "recoverable": classification.recoverable,
-            "fingerprint": classification.fingerprint,
-            "rule": classification.rule,
-            "calls": list(ended),
-        }
+        error = self._error(exc, classification, ended)
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
@@ -198,7 +197,7 @@ class Session:
             except (JournalError, RunLocked) as failed:
                 self.rollback_failed(failed)
                 raise
-            self.error, self.rolling_back = error, True
+            self.error, self.rolling_back, self.halted = error, True, True
             return False
         self._stop("halted", exc, error, ended)
         return False
@@ -278,7 +277,34 @@ class Session:
 
     def _end(self, ending: Ending, exc: BaseException | None = None) -> None:
         self.runtime.journal.end_run(self.state.lease, ending)
+        self.ended = ending.status
         self.runtime.emit(RunEnded(self.state.run_id, self.name, ending.status, exc))
+
+    def stuck(self) -> None:
+        """Its process died again and again before anything new was saved: a person must look."""
+        run_id = self.state.run_id
+        exc = ProcessCrashed(
+            f"run {run_id} was taken over {self.record.takeovers - 1} times in a row without one new "
+            "checkpoint: something in it kills its process. Look at the last step that began with: "
+            f"surefoot show {run_id}; then resume it"
+        )
+        self.exception = exc
+        self._stop("halted", exc, self._error(exc, self.runtime.classify(exc), ()))
+
+    def _error(
+        self, exc: BaseException, classification: Classification, ended: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """What is kept of what ended a run."""
+        return {
+            "type": classification.type,
+            "message": self.runtime.scrub_text(_text(exc))[:10_000],
+            "kind": classification.kind,
+            "category": classification.category,
+            "recoverable": classification.recoverable,
+            "fingerprint": classification.fingerprint,
+            "rule": classification.rule,
+            "calls": list(ended),
+        }
 
     # -- results ------------------------------------------------------------------------------
 
@@ -450,12 +476,11 @@ def resume_session(
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)
         taken = journal.run(run_id)
-        if taken.takeovers > MAX_TAKEOVERS:
-            return _stuck(runtime, owned, journal, lease, taken, codec)
-        if from_step is not None:
+        stuck = taken.takeovers > MAX_TAKEOVERS
+        if from_step is not None and not stuck:
             chosen = calls_from(journal, taken, from_step)
             journal.group.commit(supersede(lease, chosen, runtime.clock.now()))
-        return Session(
+        session = Session(
             runtime,
             owned,
             definition,
@@ -464,8 +489,12 @@ def resume_session(
             args,
             kwargs,
             resumed=True,
+            finished=record.status == "completed",
             on_drift=on_drift,
         )
+        if stuck:
+            session.stuck()
+        return session
     except BaseException:
         owned.__exit__(None, None, None)
         raise
@@ -487,38 +516,6 @@ def goes_through_again(journal: Journal, record: RunRecord, from_step: str | Non
     if from_step is not None:
         return True
     return newly_replayed(journal.store, record.pk, record.ended_at or 0.0) > 0
-
-
-def _stuck(
-    runtime: Runtime,
-    owned: AbstractContextManager[Any],
-    journal: Journal,
-    lease: Lease,
-    record: RunRecord,
-    codec: Codec,
-) -> Run[Any]:
-    """Its process died again and again before anything new was saved: a person must look."""
-    exc = ProcessCrashed(
-        f"run {record.run_id} was taken over {record.takeovers - 1} times in a row without one new "
-        "checkpoint: something in it kills its process. Look at the last step that began with: "
-        f"surefoot show {record.run_id}; then resume it"
-    )
-    classification = runtime.classify(exc)
-    error = {
-        "type": classification.type,
-        "message": str(exc),
-        "kind": classification.kind,
-        "category": classification.category,
-        "recoverable": classification.recoverable,
-        "fingerprint": classification.fingerprint,
-        "rule": classification.rule,
-        "calls": [],
-    }
-    try:
-        journal.end_run(lease, Ending("halted", error=json.dumps(error)))
-        return read_run(journal, record.run_id, codec, exception=exc)
-    finally:
-        owned.__exit__(None, None, None)
 
 
 # -- an effect outside of a run -------------------------------------------------------------------
