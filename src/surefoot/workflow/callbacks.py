@@ -16,7 +16,7 @@ from ..errors import DefinitionError
 if TYPE_CHECKING:
     from .lifecycle import Session
 
-__all__ = ["Callbacks", "tell", "tell_async"]
+__all__ = ["NOBODY", "Callbacks", "tell", "tell_async"]
 
 
 class Callbacks(NamedTuple):
@@ -46,6 +46,9 @@ class Callbacks(NamedTuple):
                     f"{where}: {name}={_named(fn)} is an async def, which a workflow that is a plain "
                     "def cannot await; make it a plain def"
                 )
+
+
+NOBODY = Callbacks()
 
 
 def _named(fn: Any) -> str:

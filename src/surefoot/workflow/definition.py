@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..codec import Codec
-from .callbacks import Callbacks
+from .callbacks import NOBODY, Callbacks
 
 __all__ = ["Definition", "Rollback"]
 
@@ -27,4 +27,4 @@ class Definition:
     codec: Codec
     max_cost: float | None = None
     rollback: Rollback | None = None
-    callbacks: Callbacks = Callbacks()
+    callbacks: Callbacks = NOBODY
