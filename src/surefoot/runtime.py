@@ -24,6 +24,7 @@ from .model import BUILTIN_KINDS, Classification, Stage
 
 if TYPE_CHECKING:
     from .catalog import Catalog
+    from .execution.faults import Injector
     from .execution.spec import StepSpec
     from .isolation import Pool
     from .journal import Journal
@@ -48,6 +49,7 @@ class Runtime:
     :param config: settings; None reads them from files and the environment.
     :param listeners: called with each event (:mod:`surefoot.events`).
     :param seam: for failure tests, called around each journal write.
+    :param faults: for failure tests, a :class:`surefoot.chaos.Injector`.
 
     Opening and loading happen when they are first needed, so making one costs nothing.
 
@@ -67,8 +69,10 @@ class Runtime:
         config: Config | None = None,
         listeners: Iterable[Listener] | None = None,
         seam: Callable[[str], None] | None = None,
+        faults: Injector | None = None,
         create: bool = True,
     ) -> None:
+        self.faults = faults
         self.config = config if config is not None else load_config()
         self.clock: Clock = clock or SystemClock()
         self.durability = durability or self.config.durability
@@ -78,7 +82,7 @@ class Runtime:
             raise ConfigError(f"lease={lease!r}: must be a number of seconds above 0")
         self.lease = self.config.lease if lease is None else lease
         self._location = journal
-        self._seam = seam
+        self._seam = seam if seam is not None or faults is None else faults.write
         self._create = create
         self._journal: Journal | None = None
         self._catalog: Catalog | None = None

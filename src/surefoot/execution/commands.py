@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..context import Frame
@@ -18,10 +19,10 @@ __all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 class Invoke:
     """Call a user's function once, standing in ``frame``. Answered with Returned or Raised.
 
-    ``isolation``: in a child process, where it is not None.
+    ``isolation``: in a child process, where it is not None. ``within``: what is done around that.
     """
 
-    __slots__ = ("args", "fn", "frame", "isolation", "kwargs", "timeout", "what")
+    __slots__ = ("args", "fn", "frame", "isolation", "kwargs", "timeout", "what", "within")
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Invoke:
         timeout: float | None,
         what: str,
         isolation: InProcess | None = None,
+        within: AbstractContextManager[None] | None = None,
     ) -> None:
         self.fn = fn
         self.args = args
@@ -40,6 +42,7 @@ class Invoke:
         self.timeout = timeout
         self.what = what
         self.isolation = isolation
+        self.within = within
 
 
 class Commit:

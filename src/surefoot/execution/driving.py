@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..attempts import Raised, Returned, drive, drive_async
@@ -108,7 +109,8 @@ def invoke_sync(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
-            return Returned(run_isolated(command, command.isolation))
+            with command.within or nullcontext():
+                return Returned(run_isolated(command, command.isolation))
         if command.timeout is None:
             return Returned(command.fn(*command.args, **command.kwargs))
         return Returned(
@@ -206,7 +208,8 @@ async def invoke_async(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
-            return Returned(await run_isolated_async(command, command.isolation))
+            with command.within or nullcontext():
+                return Returned(await run_isolated_async(command, command.isolation))
         answer = command.fn(*command.args, **command.kwargs)
         if not inspect.isawaitable(answer):
             return Returned(answer)

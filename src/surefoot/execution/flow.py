@@ -221,7 +221,14 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
     isolation = None
     if spec.isolation is not None and fn is spec.fn:  # what it falls back on is another function
         isolation = spec.isolation.within(call.run.services.workers, call.run)
-    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation)
+    within = None
+    faults = call.run.services.faults
+    if faults is not None:
+        if isolation is None:
+            fn = faults.around(fn, spec, here)
+        else:
+            within = faults.within(spec, here)
+    return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation, within)
 
 
 def _noted(call: Call, note: Note) -> Op:

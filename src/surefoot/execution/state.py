@@ -17,6 +17,7 @@ from ..journal.journal import Stored
 from ..model import Classification
 from ..resources import Resource
 from ..store.base import Op
+from .faults import Injector
 from .spec import StepSpec
 
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
@@ -37,6 +38,8 @@ class Services(Protocol):
     def stopping(self) -> bool: ...
     @property
     def workers(self) -> Pool: ...
+    @property
+    def faults(self) -> Injector | None: ...
     def classify(
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...

@@ -1,0 +1,46 @@
+"""Faults on purpose, and the proof that a workflow recovers from them."""
+
+from __future__ import annotations
+
+from .actions import Delay, Exit, Kill, Raise, Return
+from .fault import (
+    Fault,
+    crash,
+    delay,
+    exit_process,
+    fault,
+    raises,
+    system_fault,
+    value_fault,
+)
+from .firings import Firing, Firings
+from .injector import Injector
+from .places import SEAMS, Place
+from .scripts import Script, always, fail, nth, sometimes, when
+
+__all__ = [
+    "SEAMS",
+    "Delay",
+    "Exit",
+    "Fault",
+    "Firing",
+    "Firings",
+    "Injector",
+    "Kill",
+    "Place",
+    "Raise",
+    "Return",
+    "Script",
+    "always",
+    "crash",
+    "delay",
+    "exit_process",
+    "fail",
+    "fault",
+    "nth",
+    "raises",
+    "sometimes",
+    "system_fault",
+    "value_fault",
+    "when",
+]
