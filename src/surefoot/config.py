@@ -102,6 +102,10 @@ KEYS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+NO_SETTINGS = frozenset(("SUREFOOT_LEDGER",))
+"""Variables that are read elsewhere: where a failure test counts effects."""
+
+
 def find_root(start: Path) -> Path | None:
     """The nearest folder upward that has a ``.surefoot``, a ``surefoot.toml`` or a
     ``pyproject.toml``."""
@@ -197,6 +201,8 @@ def _from_environment(config: Config, environ: Mapping[str, str]) -> Config:
     found: dict[str, Any] = {}
     for name, value in environ.items():
         if not name.startswith("SUREFOOT_"):
+            continue
+        if name in NO_SETTINGS:
             continue
         key = name[len("SUREFOOT_") :].lower()
         if key not in KEYS:

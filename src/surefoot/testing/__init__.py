@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .clock import ManualClock
-from .context import Frame, entered
+from ..clock import ManualClock
+from ..context import Frame, entered
+from .ledger import Entry, Ledger, Tally
 
-__all__ = ["ManualClock", "disabled"]
+__all__ = ["Entry", "Ledger", "ManualClock", "Tally", "disabled"]
 
 
 @contextmanager
