@@ -7,7 +7,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +113,17 @@ class Injector:
         if here is None or here.step is None:
             return Place(seam, event=event)
         return replace(_place(seam, here, here.run), event=event)
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """Have faults act at the seams outside of Surefoot, too: HTTP clients, the clock. They are
+        patched only where a fault is aimed at them, and put back afterwards."""
+        with ExitStack() as stack:
+            if any(one.seam == "http" for one in self.faults):
+                from .http import patched
+
+                stack.enter_context(patched(self))
+            yield
 
     # -- bodies ---------------------------------------------------------------------------------
 

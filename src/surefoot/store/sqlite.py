@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from ..errors import JournalError, JournalTooNew, NotAJournal
 from .base import Committed, Op, Refused, Row, Seam
 
-__all__ = ["SCHEMA_VERSION", "SqliteStore", "network_file_system"]
+__all__ = ["SCHEMA_VERSION", "SqliteStore", "database_failure", "network_file_system"]
 
 T = TypeVar("T")
 
@@ -306,6 +306,29 @@ class SqliteStore:
         return JournalError(
             f"cannot {doing} the journal {self.location}: {text}; what was committed is safe"
         )
+
+
+FAILURES = {
+    "ENOSPC": "database or disk is full",
+    "EIO": "disk I/O error",
+    "EROFS": "attempt to write a readonly database",
+    "EBUSY": "database is locked",
+}
+"""What SQLite says where the system says so."""
+
+
+def database_failure(name: str) -> Exception:
+    """What the database raises when the system fails it so: for failure tests.
+
+    :param name: ``ENOSPC``, ``EIO``, ``EROFS`` or ``EBUSY``.
+    :raises ValueError: another one.
+
+    >>> str(database_failure("ENOSPC"))
+    'database or disk is full'
+    """
+    if name not in FAILURES:
+        raise ValueError(f"{name!r}: give one of {', '.join(FAILURES)}")
+    return sqlite3.OperationalError(FAILURES[name])
 
 
 def _close_before_forks(ref: weakref.ref[SqliteStore]) -> None:

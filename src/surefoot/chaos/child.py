@@ -1,0 +1,168 @@
+"""One process of a cell: brings the run as far as it comes, with its fault, and says what came of it.
+
+The job and the answer are JSON. A process that is killed leaves no answer; the firing that it wrote
+down before is what proves that it was the fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import JournalError, SurefootError
+from .clocks import SkippingClock
+from .firings import Firings
+from .injector import Injector
+from .model import FaultSpec
+from .specs import made
+
+__all__ = ["attend"]
+
+RUN_ID = "chaos"
+
+
+def attend(
+    *,
+    target: str,
+    folder: str,
+    given: Mapping[str, Any],
+    faults: list[Mapping[str, Any]],
+    environment: Mapping[str, str] | None = None,
+    skipped: float = 0.0,
+    real_time: bool = False,
+    offline: bool = True,
+    seed: int = 0,
+    output: str = "output.txt",
+) -> dict[str, Any]:
+    """Start the run, or go on with it: resume it, or finish its rollback.
+
+    :param target: the workflow, as ``surefoot run`` is told it.
+    :param folder: where journal, firings and ledger are.
+    :param given: its arguments as JSON.
+    :param skipped: seconds of waiting that earlier processes skipped.
+    :param real_time: wait for real.
+    :param offline: refuse connections to other machines.
+    :param output: what the workflow prints goes there, in the folder.
+    :returns: status, result, failures, what was reached, and times; or ``error``.
+    """
+    place = Path(folder)
+    began = time.time()  # noqa: TID251  held against other processes' times
+    os.environ.update(environment or {})
+    os.environ["SUREFOOT_LEDGER"] = str(place / "ledger")
+    _quiet(place / output)
+    if offline:
+        from .offline import stay_on_loopback
+
+        stay_on_loopback()
+    clock: Any = SkippingClock(skipped, seed)
+    if real_time:
+        from ..clock import SystemClock
+
+        clock = SystemClock(seed)
+    try:
+        told = _attended(target, place, given, faults, clock, seed)
+    except SurefootError as exc:
+        told = {
+            "error": f"{type(exc).__name__}: {exc}",
+            "journal_failed": isinstance(exc, JournalError),
+        }
+    except BaseException:
+        told = {"error": traceback.format_exc(), "journal_failed": False}
+    return {
+        **told,
+        "began": began,
+        "ended": time.time(),  # noqa: TID251
+        "skipped": getattr(clock, "skipped", 0.0),
+    }
+
+
+def _quiet(output: Path) -> None:
+    """The workflow's own words are kept in a file: the matrix is what is shown."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    handle = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+
+
+def _attended(
+    target: str,
+    place: Path,
+    given: Mapping[str, Any],
+    faults: list[Mapping[str, Any]],
+    clock: Any,
+    seed: int,
+) -> dict[str, Any]:
+    from ..config import load_config
+    from ..runtime import Runtime
+    from ..workflow.target import as_workflow, load
+
+    workflow = as_workflow(load(target), target)
+    settings = Runtime(config=load_config(), create=False)
+    injector = Injector(
+        [made(FaultSpec(**one), catalog=settings.catalog, sleep=clock.sleep) for one in faults],
+        firings=Firings(place / "fired.jsonl"),
+        seed=seed,
+    )
+    with Runtime(
+        place / "journal.db",
+        clock=clock,
+        durability="process",
+        config=settings.config,
+        faults=injector,
+    ) as runtime:
+        with injector.everywhere():
+            run = _gone_on(workflow, runtime, given)
+        record = runtime.journal.run(RUN_ID)
+        letters = [one for one in runtime.journal.dead_letters(record.pk) if one.state == "open"]
+        document = run.document()
+    error = run.error or {}
+    return {
+        "status": run.status,
+        "result": document["result"] if run.status == "completed" else None,
+        "kind": error.get("kind"),
+        "message": error.get("message"),
+        "recoverable": error.get("recoverable"),
+        "degraded": run.degraded,
+        "letters": [{"step": one.step, "kind": one.kind, "item": one.item} for one in letters],
+        "failures": [
+            {"step": one.step, "kind": one.kind, "decision": one.decision, "at": one.at}
+            for one in run.failures
+        ],
+        "attempts": sum(one["attempts"] for one in document["steps"] if one["form"] != "map"),
+        "undone": [{"step": one.step, "state": one.state} for one in run.undone],
+        "reused": run.reused,
+        "time_saved": run.time_saved,
+        "reached": dict(injector.reached),
+        "writes": injector.reached.get("write", 0),
+    }
+
+
+def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
+    """What a person, or ``surefoot recover``, would do about the run as it is found."""
+    status = {one.run_id: one.status for one in runtime.journal.runs()}.get(RUN_ID)
+    if status is None:
+        import json
+
+        from ..workflow.inputs import from_json
+
+        named = from_json(
+            workflow.__wrapped__, json.dumps(dict(given)), {}, f"workflow {workflow.name}"
+        )
+        answer = workflow.with_options(run_id=RUN_ID).start(**named)
+    elif status in ("rolling_back", "rolled_back"):
+        answer = workflow.rollback(RUN_ID)
+    else:
+        answer = workflow.resume(RUN_ID)
+    return asyncio.run(answer) if workflow.is_async else answer
