@@ -98,26 +98,35 @@ class Cell:
 
 @dataclass(frozen=True)
 class Times:
-    """The parts of a recovery, in seconds. ``detection``, ``restart`` and ``again`` (work that was done
-    twice) are real; ``backoff`` is what the policy waited, and was not really waited unless asked for."""
+    """The parts of a recovery, in seconds, from the moment that the fault acted to the right end.
+
+    ``detection``: until it was noticed; ``restart``: until another process was at it; ``work``: what
+    was done again or was still to do. These are real, and ``total`` is their sum. ``backoff`` is what the
+    policy waited; it is skipped, not waited for, and so no part of the total."""
 
     detection: float = 0.0
     restart: float = 0.0
-    backoff: float = 0.0
-    again: float = 0.0
+    work: float = 0.0
     total: float = 0.0
+    backoff: float = 0.0
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Effects of one step, counted outside of the process. ``None`` where nobody instrumented it."""
+    """Effects of one step, counted outside of the process. ``None`` where nobody instrumented it.
+    ``duplicate``, ``lost`` and ``unknown`` name deeds."""
 
     step: str
     expected: int | None = None
     received: int | None = None
     applied: int | None = None
-    duplicate: int | None = None
-    lost: int | None = None
+    duplicate: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        return self.expected is not None
 
 
 @dataclass(frozen=True)
