@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -58,7 +59,8 @@ class Arena:
     """Plays cells of one workflow.
 
     :param setup: prepares each cell; None: ``given`` as it is.
-    :param given: the workflow's arguments as JSON; ``{folder}`` in a text stands for the cell's own.
+    :param given: the workflow's arguments, as :func:`surefoot.chaos.child.attend` takes them;
+        ``{folder}`` in them stands for the cell's own folder.
     :param timeout: seconds for one process.
     """
 
@@ -190,7 +192,9 @@ class Arena:
             yield folder, _filled(self.given, folder), {}
             return
         with self.setup(folder) as prepared:
-            given = prepared.get("input", self.given)
+            given = dict(self.given)
+            if "input" in prepared:
+                given["input"] = json.dumps(prepared["input"])
             yield folder, _filled(given, folder), dict(prepared.get("environment", {}))
 
     def _drop(self, folder: Path) -> None:

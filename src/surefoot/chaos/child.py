@@ -46,7 +46,8 @@ def attend(
 
     :param target: the workflow, as ``surefoot run`` is told it.
     :param folder: where journal, firings and ledger are.
-    :param given: its arguments as JSON.
+    :param given: its arguments, as ``surefoot run`` is told them: ``input``, a JSON text or None, and
+        ``args``, texts by name.
     :param skipped: seconds of waiting that earlier processes skipped.
     :param real_time: wait for real.
     :param offline: refuse connections to other machines.
@@ -153,13 +154,10 @@ def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
     """What a person, or ``surefoot recover``, would do about the run as it is found."""
     status = {one.run_id: one.status for one in runtime.journal.runs()}.get(RUN_ID)
     if status is None:
-        import json
-
         from ..workflow.inputs import from_json
 
-        named = from_json(
-            workflow.__wrapped__, json.dumps(dict(given)), {}, f"workflow {workflow.name}"
-        )
+        where = f"workflow {workflow.name}"
+        named = from_json(workflow.__wrapped__, given.get("input"), given.get("args", {}), where)
         answer = workflow.with_options(run_id=RUN_ID).start(**named)
     elif status in ("rolling_back", "rolled_back"):
         answer = workflow.rollback(RUN_ID)

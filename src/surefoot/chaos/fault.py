@@ -144,9 +144,16 @@ def exception_of(rule: Rule) -> BaseException:
 
 
 def rules_of(
-    kind: str, library: str | None = None, rule: str | None = None, catalog: Catalog | None = None
+    kind: str,
+    library: str | None = None,
+    rule: str | None = None,
+    catalog: Catalog | None = None,
+    stage: str | None = None,
 ) -> Iterator[Rule]:
-    """The rules whose examples are judged to be of this kind."""
+    """The rules whose examples are judged to be of this kind.
+
+    :param stage: judged there, where the example itself names none.
+    """
     from ..classify import classify
 
     known = catalog if catalog is not None else _builtin()
@@ -157,10 +164,10 @@ def rules_of(
             rule is not None and one.id != rule
         ):
             continue
-        stage = one.example.get("stage")
-        after = bool(one.example.get("after_inference"))
+        place: Any = stage if stage is not None else one.example.get("stage")
+        after = stage is None and bool(one.example.get("after_inference"))
         exc = exception_of(one)
-        if classify(exc, catalog=known, stage=stage, after_inference=after).kind == kind:
+        if classify(exc, catalog=known, stage=place, after_inference=after).kind == kind:
             yield one
 
 

@@ -25,8 +25,8 @@ __all__ = ["Only", "Plan", "pair_of", "planned", "writes_of"]
 
 PASSING = frozenset(("cancelled", "control_flow"))
 NOT_INJECTED = frozenset(
-    ("process_killed", "process_crashed", "resume_drift", "run_locked", "in_doubt", "circuit_open")
-    + ("deadline_exceeded", "budget_exceeded", "retries_exhausted", "dependency_failed")
+    "process_killed process_crashed resume_drift run_locked in_doubt circuit_open "
+    "deadline_exceeded budget_exceeded retries_exhausted dependency_failed".split()
 )
 """Kinds that Surefoot makes itself of what happens: killing and the like has cells of its own."""
 EVENTS = ("before", "inside", "after")
@@ -137,28 +137,28 @@ def _of_step(step: Mapping[str, Any], catalog: Catalog) -> Iterator[tuple[FaultS
         if kind in PASSING or kind in NOT_INJECTED or kind in seen:
             continue
         seen.add(kind)
-        rule = _example(row, catalog)
+        rule = _example(row, catalog, step["stage"])
         if rule is not None:
             yield FaultSpec("kind", kind, step=name, rule=rule), bool(row["recoverable"])
     if step["effect"] is not None:
-        lost = _example({"kind": "connection", "because": []}, catalog)
+        lost = _example({"kind": "connection", "because": []}, catalog, step["stage"])
         if lost is not None:
             yield FaultSpec("kind", "connection", "after", name, rule=lost), None
-    for seam in ("before", "after"):
-        yield FaultSpec("kill", "", seam, name), None  # type: ignore[arg-type]
+    yield FaultSpec("kill", "", "before", name), None
+    yield FaultSpec("kill", "", "after", name), None
     yield FaultSpec("exit", "1", "before", name), None
     if step["stage"] == "inference" and step["effect"] is None:
         for value in VALUES:
             yield FaultSpec("value", value, "value", name), None
 
 
-def _example(row: Mapping[str, Any], catalog: Catalog) -> str | None:
+def _example(row: Mapping[str, Any], catalog: Catalog, stage: str | None) -> str | None:
     """The rule whose example is raised: one of those by which the map expects the kind."""
     named = [rule for because in row["because"] for rule in because["rules"]]
     for rule in named:
-        if next(rules_of(row["kind"], rule=rule, catalog=catalog), None) is not None:
+        if next(rules_of(row["kind"], None, rule, catalog, stage), None) is not None:
             return str(rule)
-    found = next(rules_of(row["kind"], catalog=catalog), None)
+    found = next(rules_of(row["kind"], None, None, catalog, stage), None)
     return found.id if found is not None else None
 
 

@@ -131,7 +131,7 @@ def _stuck(seen: Seen) -> str:
     if "error" in last.answer:
         return f"it could not be gone on with: {str(last.answer['error']).strip().splitlines()[-1]}"
     if last.answer["status"] == "halted" and seen.halted is not None:
-        if seen.halted.get("kind") == "in_doubt":
+        if "in_doubt" in (seen.halted.get("kind"), last.answer.get("kind")):
             return ""
         if len(seen.processes) > 1 and last.answer is not seen.halted:
             return (
@@ -151,8 +151,8 @@ def _ending(control: Control, seen: Seen) -> tuple[Outcome, str]:
         return "compensated", f"rolled back: {len(last['undone'])} effects undone"
     if seen.halted is not None:
         why = f"halted as {seen.halted['kind']}"
-        if seen.halted.get("kind") == "in_doubt":
-            return "halted", f"{why}: nobody can know whether it happened, a person must look"
+        if "in_doubt" in (seen.halted.get("kind"), last.get("kind")):
+            return "halted", f"{why}, in doubt: nobody can know whether it happened"
         if _differs(control, last):
             return "wrong_output", f"{why}; the resume completed with another result"
         return "halted", f"{why}; a resume without the fault completed it"
