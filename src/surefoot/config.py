@@ -33,8 +33,8 @@ class Config:
 
     ``journal`` is a URL or a path, None for the default place. ``rules`` are catalog files of the
     user, ``catalog`` holds the rules and kinds that stand among the settings. ``resources`` are the
-    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``scrub``, ``alerts``
-    and ``incidents`` are tables that those who use them check. ``grace`` is what running steps get
+    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``scrub``, ``alerts``,
+    ``incidents`` and ``chaos`` are tables that those who use them check. ``grace`` is what running steps get
     after a SIGTERM. ``progress`` shows bars on a terminal.
     """
 
@@ -50,6 +50,7 @@ class Config:
     scrub: Mapping[str, Any] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)
     incidents: Mapping[str, Any] = field(default_factory=dict)
+    chaos: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _text(value: Any) -> str:
@@ -163,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
 CATALOG_TABLES = frozenset({"rule", "kind", "library", "packages", "source"})
 """What belongs to the catalog's loader, which checks it by itself."""
 
-TABLES = ("resources", "scrub", "alerts", "incidents")
+TABLES = ("resources", "scrub", "alerts", "incidents", "chaos")
 """Tables that are checked by those who use them."""
 
 

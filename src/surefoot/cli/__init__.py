@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
+from . import catalog, chaos, completion, doctor, letters, map, operators, recover, run, runs
 from .app import App
 from .options import examples
 
@@ -22,6 +22,7 @@ COMMANDS = (
     operators.cancel,
     catalog.catalog,
     map.map_,
+    chaos.chaos,
     doctor.doctor,
     completion.completion,
 )
