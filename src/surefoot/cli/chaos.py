@@ -58,52 +58,44 @@ def chaos() -> None:
     """
 
 
+SHARED = (
+    click.option(
+        "--input",
+        "input_",
+        metavar="JSON",
+        help="As for surefoot run; {folder} in it is the cell's own folder.",
+    ),
+    click.option(
+        "--arg", "args", multiple=True, metavar="NAME=VALUE", help="One argument: JSON or a text."
+    ),
+    click.option(
+        "--setup",
+        metavar="PKG:FN",
+        help="A context manager that prepares a cell: it is given a folder, and yields the cell's input "
+        "and environment.",
+    ),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="WORD",
+        help="Only these cells: step=NAME or kind=NAME, several with commas.",
+    ),
+    click.option("--crash-sweep", is_flag=True, help="Kill at every write of the journal, too."),
+    click.option("--pairs", is_flag=True, help="Two faults, one after another."),
+    click.option(
+        "--sample",
+        type=click.IntRange(1),
+        help="So many cells, chosen by the seed.  [default: all]",
+    ),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="For all that is left to chance."
+    ),
+)
+"""What ``run`` and ``list`` have in common."""
+
+
 def _options(fn: F) -> F:
-    """What ``run`` and ``list`` share."""
-    for option in reversed(
-        (
-            click.option(
-                "--input",
-                "input_",
-                metavar="JSON",
-                help="As for surefoot run; {folder} in it is the cell's own folder.",
-            ),
-            click.option(
-                "--arg",
-                "args",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="One argument: JSON or a text.",
-            ),
-            click.option(
-                "--setup",
-                metavar="PKG:FN",
-                help="A context manager that prepares a cell: it is given a folder, and yields its input and environment.",
-            ),
-            click.option(
-                "--only",
-                multiple=True,
-                metavar="WORD",
-                help="Only these cells: step=NAME or kind=NAME, several with commas.",
-            ),
-            click.option(
-                "--crash-sweep", is_flag=True, help="Kill at every write of the journal, too."
-            ),
-            click.option("--pairs", is_flag=True, help="Two faults, one after another."),
-            click.option(
-                "--sample",
-                type=click.IntRange(1),
-                help="So many cells, chosen by the seed.  [default: all]",
-            ),
-            click.option(
-                "--seed",
-                type=int,
-                default=0,
-                show_default=True,
-                help="For all that is left to chance.",
-            ),
-        )
-    ):
+    for option in reversed(SHARED):
         fn = option(fn)
     return fn
 
@@ -181,9 +173,8 @@ def _tell_cell(result: CellResult) -> None:
     """One cell, with what to look at next."""
     write(f"{result.cell.id}: {result.outcome}{'' if result.allowed else ', which is not allowed'}")
     write(f"  {plain(result.detail)}")
-    write(
-        f"  fault     {' and then '.join(f'{one.words} {one.seam} {one.step or one.event}' for one in result.cell.faults)}"
-    )
+    faults = [f"{one.words} {one.seam} {one.step or one.event}" for one in result.cell.faults]
+    write(f"  fault     {' and then '.join(faults)}")
     write(f"  fired     {result.fired} times, in {counted(result.processes, 'process')}")
     for one in result.effects:
         write(f"  {one.step}: {one.received} received, {one.applied} applied of {one.expected}")
@@ -279,7 +270,7 @@ class _Command:
     def document(self) -> dict[str, Any]:
         """The map of the workflow."""
         from ..runtime import Runtime, scrub
-        from ..workflow.mapping import failure_map
+        from ..workflow.mapping.failure_map import failure_map
         from ..workflow.target import as_workflow, load
         from .telling import loaded
 
