@@ -16,7 +16,18 @@ from typing import Any, Protocol
 from ..errors import UsageError
 from .places import Place
 
-__all__ = ["Action", "Delay", "Exit", "Kill", "Raise", "Return", "TRANSFORMS", "system_error"]
+__all__ = [
+    "TRANSFORMS",
+    "Action",
+    "Delay",
+    "Exhaust",
+    "Exit",
+    "Jump",
+    "Kill",
+    "Raise",
+    "Return",
+    "system_error",
+]
 
 
 class Action(Protocol):
@@ -82,6 +93,50 @@ class Delay:
 
     def act(self, place: Place, value: Any) -> Any:
         self.sleep(self.seconds)
+        return value
+
+
+@dataclass(frozen=True)
+class Exhaust:
+    """Use up memory until the system refuses, for real: the process may have ``headroom`` bytes more
+    than it has (RLIMIT_AS; Linux), and asks for more than that."""
+
+    headroom: int = 64 * 1024 * 1024
+    words: str = "out of memory"
+
+    def act(self, place: Place, value: Any) -> Any:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        taken: list[bytearray] = []
+        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + self.headroom, hard))
+        try:
+            while True:
+                taken.append(bytearray(self.headroom // 4))
+        finally:
+            taken.clear()
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has. :raises OSError: not on this system."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Jump:
+    """Set the wall clock forward, or back.
+
+    :param by: seconds. :param jump: does it: a played clock's method.
+    """
+
+    by: float
+    jump: Callable[[float], Any]
+    words: str = "the clock jumps"
+
+    def act(self, place: Place, value: Any) -> Any:
+        self.jump(self.by)
         return value
 
 

@@ -112,7 +112,7 @@ def _attended(
     workflow = as_workflow(load(target), target)
     settings = Runtime(config=load_config(), create=False)
     injector = Injector(
-        [made(FaultSpec(**one), catalog=settings.catalog, sleep=clock.sleep) for one in faults],
+        [made(FaultSpec(**one), catalog=settings.catalog, clock=clock) for one in faults],
         firings=Firings(place / "fired.jsonl"),
         seed=seed,
     )
@@ -123,7 +123,7 @@ def _attended(
         config=settings.config,
         faults=injector,
     ) as runtime:
-        with injector.everywhere():
+        with injector.everywhere(clock.sleep):
             run = _gone_on(workflow, runtime, given)
         record = runtime.journal.run(RUN_ID)
         letters = [one for one in runtime.journal.dead_letters(record.pk) if one.state == "open"]

@@ -26,10 +26,16 @@ class SkippingClock(SystemClock):
     def __init__(self, skipped: float = 0.0, seed: int | None = None) -> None:
         super().__init__(seed)
         self.skipped = skipped
+        self.shifted = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        return super().now() + self.skipped
+        return super().now() + self.skipped + self.shifted
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock, forward or back, as NTP or a person does; waits are not touched."""
+        with self._lock:
+            self.shifted += seconds
 
     def monotonic(self) -> float:
         return super().monotonic() + self.skipped

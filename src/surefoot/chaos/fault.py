@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .actions import TRANSFORMS, Action, Delay, Exit, Kill, Raise, Return, system_error
+from .actions import (
+    TRANSFORMS,
+    Action,
+    Delay,
+    Exhaust,
+    Exit,
+    Jump,
+    Kill,
+    Raise,
+    Return,
+    system_error,
+)
 from .places import SEAMS, Place, Seam
 from .scripts import ALWAYS, Script, fail
 
@@ -16,11 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fault",
+    "clock_jump",
     "crash",
     "delay",
     "exception_of",
     "exit_process",
     "fault",
+    "out_of_memory",
     "raises",
     "rules_of",
     "system_fault",
@@ -214,6 +227,27 @@ def crash(number: int | None = None) -> Fault:
 def exit_process(code: int = 1) -> Fault:
     """The process ends itself at once, without clean-up."""
     return Fault(f"os._exit({code})", Exit(code), script=fail(1))
+
+
+def out_of_memory() -> Fault:
+    """The system has no more memory for this process, for real (Linux)."""
+    return Fault("out of memory", Exhaust())
+
+
+def clock_jump(seconds: float, clock: Any) -> Fault:
+    """The wall clock is set forward or back.
+
+    :param clock: one that can be set: with ``jump(seconds)``, or ``advance`` (forward only).
+    :raises UsageError: it cannot be.
+    """
+    jump = getattr(clock, "jump", None) or (
+        getattr(clock, "advance", None) if seconds > 0 else None
+    )
+    if jump is None:
+        raise UsageError(
+            f"{clock!r} cannot be set by {seconds:g} s; pass a clock with jump(seconds)"
+        )
+    return Fault(f"clock jumps {seconds:+g} s", Jump(seconds, jump))
 
 
 def delay(seconds: float, sleep: Callable[[float], Any] | None = None) -> Fault:

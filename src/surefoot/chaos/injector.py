@@ -7,7 +7,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -115,14 +115,15 @@ class Injector:
         return replace(_place(seam, here, here.run), event=event)
 
     @contextmanager
-    def everywhere(self) -> Iterator[None]:
-        """Have faults act at the seams outside of Surefoot, too: HTTP clients, the clock. They are
-        patched only where a fault is aimed at them, and put back afterwards."""
-        with ExitStack() as stack:
-            if any(one.seam == "http" for one in self.faults):
-                from .http import patched
+    def everywhere(self, sleep: Callable[[float], Any] | None = None) -> Iterator[None]:
+        """Have faults act outside of Surefoot, too: in the HTTP clients that are loaded. They are put
+        back afterwards.
 
-                stack.enter_context(patched(self))
+        :param sleep: what a latency waits with; None waits for real.
+        """
+        from .http import patched
+
+        with patched(self, sleep):
             yield
 
     # -- bodies ---------------------------------------------------------------------------------

@@ -35,7 +35,9 @@ proved."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-What = Literal["kind", "kill", "exit", "value", "system", "delay", "http", "journal"]
+What = Literal[
+    "kind", "kill", "exit", "value", "system", "delay", "http", "journal", "memory", "jump"
+]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class FaultSpec:
 
     ``value`` says which: the kind; the signal's number or the exit code; the change of a value;
     the system's error; the seconds; the HTTP status, or ``reset``, ``truncate``, ``drop_answer``;
-    what the journal's database fails with (``ENOSPC``, ``EIO``). ``rule`` is that of a kind's example.
+    what the journal's database fails with (``ENOSPC``, ``EIO``); the seconds by which the wall clock
+    jumps. ``rule`` is that of a kind's example.
     """
 
     what: What
@@ -62,7 +65,14 @@ class FaultSpec:
         >>> FaultSpec("kind", "rate_limited", step="ask", rule="openai.rate_limit").words
         'rate_limited'
         """
-        named = {"kill": "killed", "exit": "os._exit", "delay": "delay", "http": "HTTP"}
+        named = {
+            "kill": "killed",
+            "exit": "os._exit",
+            "delay": "delay",
+            "http": "HTTP",
+            "memory": "out of memory",
+            "jump": "clock",
+        }
         word = named.get(self.what)
         if word is None:
             return self.value if self.what != "value" else f"value {self.value}"

@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 
 __all__ = ["SEAMS", "Place", "Seam"]
 
-Seam = Literal["before", "after", "value", "write", "http", "clock"]
+Seam = Literal["before", "after", "value", "write", "http"]
 """``before`` the body; ``after`` the body and before its record; the ``value`` that it returned; a
 ``write`` of the journal (event ``before``, ``inside`` or ``after`` its commit); a request over
-``http``; a look at the ``clock``."""
+``http``."""
 
 SEAMS: tuple[Seam, ...] = get_args(Seam)
 

@@ -89,7 +89,8 @@ def planned(
         if not reached and name not in only.steps:
             plan.notes.append(f"{name} was not called by the control run: nothing is tested there")
             continue
-        for fault, recoverable in _of_step(step, catalog):
+        talks = control.reached.get(f"http {name}", 0) > 0
+        for fault, recoverable in _of_step(step, catalog, talks):
             if not only.wants(name, fault):
                 continue
             allowed = permitted(

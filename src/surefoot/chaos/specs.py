@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .actions import Raise
-from .fault import Fault, crash, delay, exit_process, fault, system_fault, value_fault
+from .fault import (
+    Fault,
+    clock_jump,
+    crash,
+    delay,
+    exit_process,
+    fault,
+    out_of_memory,
+    system_fault,
+    value_fault,
+)
 from .model import FaultSpec
 from .scripts import parse
 
@@ -17,25 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["made"]
 
 
-def made(
-    spec: FaultSpec, *, catalog: Catalog | None = None, sleep: Callable[[float], Any] | None = None
-) -> Fault:
+def made(spec: FaultSpec, *, catalog: Catalog | None = None, clock: Any = None) -> Fault:
     """The fault that is described.
 
     :param catalog: whose examples are raised; None: the built-in one.
-    :param sleep: what a delay waits with.
+    :param clock: what delays wait with, and what jumps; None: the real one, which cannot jump.
     :raises UsageError: there is no such fault.
 
     >>> made(FaultSpec("kill", step="pay", seam="after")).name
     'killed'
     """
-    found = _bare(spec, catalog, sleep)
+    found = _bare(spec, catalog, clock)
     return found.at(
         spec.step, seam=spec.seam, item=spec.item, event=spec.event, script=parse(spec.script)
     )
 
 
-def _bare(spec: FaultSpec, catalog: Catalog | None, sleep: Callable[[float], Any] | None) -> Fault:
+def _bare(spec: FaultSpec, catalog: Catalog | None, clock: Any) -> Fault:
     if spec.what == "kind":
         return fault(spec.value, rule=spec.rule, catalog=catalog)
     if spec.what == "kill":
@@ -47,7 +54,11 @@ def _bare(spec: FaultSpec, catalog: Catalog | None, sleep: Callable[[float], Any
     if spec.what == "system":
         return system_fault(spec.value)
     if spec.what == "delay":
-        return delay(float(spec.value), sleep)
+        return delay(float(spec.value), clock.sleep if clock is not None else None)
+    if spec.what == "memory":
+        return out_of_memory()
+    if spec.what == "jump":
+        return clock_jump(float(spec.value), clock)
     if spec.what == "journal":
         from ..store.sqlite import database_failure
 
