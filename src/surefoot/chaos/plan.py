@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from .expect import Expect, permitted
 from .fault import rules_of
+from .http import HTTP_FAULTS
 from .model import Cell, FaultSpec, Outcome
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _check(only: Only, steps: Mapping[str, Any], catalog: Catalog) -> None:
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(steps)}"
         raise UsageError(f"--only step={name}: the workflow has no such step; {hint}")
     others = {"killed", "os._exit", "kill", "exit", "value", "journal", "ENOSPC", "EIO"}
+    others |= {f"HTTP {one}" for one in HTTP_FAULTS} | set(HTTP_FAULTS) | {"http"}
     others |= {f"value {one}" for one in VALUES} | set(VALUES)
     for kind in only.kinds - set(catalog.kinds) - others:
         near = difflib.get_close_matches(kind, [*catalog.kinds, *others], n=1)
@@ -129,8 +131,13 @@ def _check(only: Only, steps: Mapping[str, Any], catalog: Catalog) -> None:
 VALUES = ("truncated", "empty", "none", "wrong_type")
 
 
-def _of_step(step: Mapping[str, Any], catalog: Catalog) -> Iterator[tuple[FaultSpec, bool | None]]:
-    """The faults of one step, with whether their kind is recoverable."""
+def _of_step(
+    step: Mapping[str, Any], catalog: Catalog, talks: bool
+) -> Iterator[tuple[FaultSpec, bool | None]]:
+    """The faults of one step, with whether their kind is recoverable.
+
+    :param talks: whether it sent a request by a client whose answers can be made to fail.
+    """
     name = step["name"]
     seen: set[str] = set()
     for row in step["failures"]:
@@ -145,6 +152,9 @@ def _of_step(step: Mapping[str, Any], catalog: Catalog) -> Iterator[tuple[FaultS
         lost = _example({"kind": "connection", "because": []}, catalog, step["stage"])
         if lost is not None:
             yield FaultSpec("kind", "connection", "after", name, rule=lost), None
+    if talks:
+        for word in HTTP_FAULTS:
+            yield FaultSpec("http", word, "http", name), True
     yield FaultSpec("kill", "", "before", name), None
     yield FaultSpec("kill", "", "after", name), None
     yield FaultSpec("exit", "1", "before", name), None
