@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import JournalError, SurefootError
+from ..errors import JournalError, RunLocked, SurefootError, UsageError
+from ..events import AttemptFailed, CallHalted, CallSkipped, Event
 from .clocks import SkippingClock
 from .firings import Firings
 from .injector import Injector
@@ -27,6 +28,8 @@ from .specs import made
 __all__ = ["attend"]
 
 RUN_ID = "chaos"
+NOTICED = 100
+"""Failures of one process whose moment is told."""
 
 
 def attend(
@@ -48,11 +51,13 @@ def attend(
     :param folder: where journal, firings and ledger are.
     :param given: its arguments, as ``surefoot run`` is told them: ``input``, a JSON text or None, and
         ``args``, texts by name.
+    :param environment: variables that the workflow is to see.
     :param skipped: seconds of waiting that earlier processes skipped.
     :param real_time: wait for real.
     :param offline: refuse connections to other machines.
     :param output: what the workflow prints goes there, in the folder.
-    :returns: status, result, failures, what was reached, and times; or ``error``.
+    :returns: status, result, failures, what was reached, and times; or ``error``, of which ``why`` says
+        whether it was the ``journal``, the ``usage``, a ``lock`` or ``other``.
     """
     place = Path(folder)
     began = time.time()  # noqa: TID251  held against other processes' times
@@ -71,18 +76,31 @@ def attend(
     try:
         told = _attended(target, place, given, faults, clock, seed)
     except SurefootError as exc:
-        told = {
-            "error": f"{type(exc).__name__}: {exc}",
-            "journal_failed": isinstance(exc, JournalError),
-        }
-    except BaseException:
-        told = {"error": traceback.format_exc(), "journal_failed": False}
+        told = {"error": _clean(f"{type(exc).__name__}: {exc}"), "why": _why(exc)}
+    except BaseException as exc:
+        traceback.print_exc()  # into the output, as it is: a secret in it is the owner's to see
+        told = {"error": _clean(f"{type(exc).__name__}: {exc}"), "why": "other"}
     return {
         **told,
         "began": began,
         "ended": time.time(),  # noqa: TID251
         "skipped": getattr(clock, "skipped", 0.0),
+        "real_time": real_time,
     }
+
+
+def _clean(text: str) -> str:
+    from ..runtime import scrub
+
+    return str(scrub(text))
+
+
+def _why(exc: SurefootError) -> str:
+    if isinstance(exc, JournalError):
+        return "journal"
+    if isinstance(exc, UsageError):
+        return "usage"
+    return "lock" if isinstance(exc, RunLocked) else "other"
 
 
 def _quiet(output: Path) -> None:
@@ -116,11 +134,18 @@ def _attended(
         firings=Firings(place / "fired.jsonl"),
         seed=seed,
     )
+    noticed: list[float] = []
+
+    def notice(event: Event) -> None:
+        if isinstance(event, (AttemptFailed, CallHalted, CallSkipped)) and len(noticed) < NOTICED:
+            noticed.append(time.time())  # noqa: TID251  real, like the times of firings
+
     with Runtime(
         place / "journal.db",
         clock=clock,
         durability="process",
         config=settings.config,
+        listeners=[notice],
         faults=injector,
     ) as runtime:
         with injector.everywhere(clock.sleep):
@@ -136,11 +161,13 @@ def _attended(
         "message": error.get("message"),
         "recoverable": error.get("recoverable"),
         "degraded": run.degraded,
+        "degraded_steps": sorted({one["step"] for one in document["steps"] if one["degraded"]}),
         "letters": [{"step": one.step, "kind": one.kind, "item": one.item} for one in letters],
         "failures": [
-            {"step": one.step, "kind": one.kind, "decision": one.decision, "at": one.at}
+            {"step": one.step, "kind": one.kind, "decision": one.decision, "waited": one.waited}
             for one in run.failures
         ],
+        "noticed": noticed,
         "attempts": sum(one["attempts"] for one in document["steps"] if one["form"] != "map"),
         "undone": [{"step": one.step, "state": one.state} for one in run.undone],
         "reused": run.reused,

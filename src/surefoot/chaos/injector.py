@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..context import frame
+from .actions import Return
 from .fault import Fault
 from .firings import Firing, Firings
 from .places import Place, Seam
@@ -66,11 +67,11 @@ class Injector:
 
     def at(self, place: Place, value: Any = None) -> Any:
         """A place is reached. :returns: the value to go on with."""
-        for fault in self._due(place):
+        for fault in self._due(place, value):
             value = fault.action.act(place, value)
         return value
 
-    def _due(self, place: Place) -> Iterator[Fault]:
+    def _due(self, place: Place, value: Any) -> Iterator[Fault]:
         with self._lock:
             words = f"{place.seam} {place.step}" if place.step is not None else place.seam
             self.reached[words] = self.reached.get(words, 0) + 1
@@ -78,6 +79,8 @@ class Injector:
         for fault in faults:
             if not fault.fits(place):
                 continue
+            if isinstance(fault.action, Return) and fault.action.is_vain(value):
+                continue  # the place of another value; a fault that changes nothing proves nothing
             with self._lock:
                 key = (id(fault), place.call_id if fault.script.each else None)
                 number = self._counts[key] = self._counts.get(key, 0) + 1
