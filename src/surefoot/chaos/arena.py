@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from ..errors import SurefootError, UsageError
 from ..testing.ledger import Entry, Ledger
+from .child import RUN_ID
 from .expect import Expect
 from .firings import Firings
 from .model import Cell, CellResult
@@ -331,11 +331,12 @@ class _Place:
 
 def _cut_off(journal: Path) -> None:
     """Have the run's holder be a process of another host, of which nothing was heard for long."""
-    with closing(sqlite3.connect(journal, timeout=30, isolation_level=None)) as connection:
-        connection.execute(
-            "UPDATE runs SET owner = json_set(owner, '$.host', 'cut off'), lease_until = 0 "
-            "WHERE owner IS NOT NULL"
-        )
+    from ..clock import SystemClock
+    from ..journal import Journal
+    from ..journal.visits import cut_off
+
+    with closing(Journal.open_sqlite(journal, SystemClock(), durability="process")) as opened:
+        opened.group.commit(cut_off(RUN_ID))
 
 
 def _filled(given: Any, folder: Path) -> Any:

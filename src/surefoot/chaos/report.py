@@ -15,7 +15,7 @@ from .model import Cell, CellResult, Outcome, Times
 __all__ = [
     "Group",
     "by_step",
-    "effect_lines",
+    "effects_of",
     "fault_of",
     "groups",
     "notes_of",
@@ -179,7 +179,7 @@ def text(matrix: Matrix, *, again: str) -> str:
     for step, results in by_step(matrix.results).items():
         lines += ["", f"  {step}"]
         lines += [line for part in _outcomes(results) for line in part]
-    lines += effect_lines(matrix)
+    lines += _effects(matrix)
     lines += _times(matrix)
     for title, bad in (("violations", matrix.violations), ("not fired", matrix.not_fired)):
         if bad:
@@ -245,34 +245,41 @@ def _told(group: Group, again: str) -> list[str]:
     return lines
 
 
-def effect_lines(matrix: Matrix) -> list[str]:
-    """What effects came to over all cells; never 0 for what nobody counted."""
-    if not matrix.effects and not matrix.control.deeds:
-        return []
-    received: Counter[str] = Counter()
-    applied: Counter[str] = Counter()
-    twice: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    unknown: Counter[str] = Counter()
-    heard = set(matrix.control.deeds)
+def effects_of(matrix: Matrix) -> list[tuple[str, tuple[int, int, int, int, int] | None]]:
+    """What effects came to over all cells: received, applied, duplicated, lost, unknown. None, and never
+    0, for what nobody counted. Lost is counted where it is the verdict: a run that halted in doubt, or
+    set an item aside, has not lost what it did not do."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    heard = dict.fromkeys(matrix.control.deeds)
     for result in matrix.results:
         for one in result.effects:
-            heard.add(one.step)
-            received[one.step] += one.received or 0
-            applied[one.step] += one.applied or 0
-            twice[one.step] += len(one.duplicate)
-            unknown[one.step] += len(one.unknown)
-            if result.outcome == "lost":
-                lost[one.step] += len(one.lost)
-    lines = ["", "effects, counted outside of the processes:"]
-    for step in dict.fromkeys((*matrix.effects, *matrix.control.deeds, *sorted(heard))):
-        if step in heard:
-            lines.append(
-                f"  {step}: {received[step]} received, {applied[step]} applied, "
-                f"{twice[step]} duplicated, {lost[step]} lost, {unknown[step]} unknown"
+            heard[one.step] = None
+            sums[one.step] += Counter(
+                received=one.received or 0,
+                applied=one.applied or 0,
+                duplicate=len(one.duplicate),
+                lost=len(one.lost) if result.outcome == "lost" else 0,
+                unknown=len(one.unknown),
             )
-        else:
+    names = ("received", "applied", "duplicate", "lost", "unknown")
+    return [
+        (step, tuple(sums[step][name] for name in names) if step in heard else None)  # type: ignore[misc]
+        for step in dict.fromkeys((*matrix.effects, *heard))
+    ]
+
+
+def _effects(matrix: Matrix) -> list[str]:
+    rows = effects_of(matrix)
+    lines = ["", "effects, counted outside of the processes:"] if rows else []
+    for step, numbers in rows:
+        if numbers is None:
             lines.append(f"  {step}: not measured (no surefoot.testing.Ledger heard of it)")
+        else:
+            received, applied, twice, lost, unknown = numbers
+            lines.append(
+                f"  {step}: {received} received, {applied} applied, {twice} duplicated, {lost} lost, "
+                f"{unknown} unknown"
+            )
     return lines
 
 

@@ -267,12 +267,14 @@ class ChaosRun:
 
     def _announce(self, cells: Sequence[Cell]) -> None:
         kills = sum(one.faults[0].what in ("kill", "exit") for one in cells)
+        pauses = sum(one.faults[0].what == "pause" for one in cells)
         where = "loopback alone" if self.offline else "the network, as you allowed"
         more = ", and then pairs of faults" if self.pairs else ""
+        stops = f", in {pauses} it is stopped for a while (SIGSTOP)" if pauses else ""
         self._say(
             f"{counted(len(cells), 'cell')} to play{more}, {self.jobs} at a time; in {kills} of them a "
-            f"child process of this command kills itself (SIGKILL, os._exit). They touch {self._folder} "
-            f"and {where}, and what the workflow itself writes; nothing else is killed"
+            f"child process of this command is killed (SIGKILL, os._exit){stops}. They touch "
+            f"{self._folder} and {where}, and what the workflow itself writes; nothing else is killed"
         )
 
     def _progress(self, result: CellResult, done: int, of: int) -> None:
