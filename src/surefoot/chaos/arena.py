@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SurefootError, UsageError
+from ..errors import JournalError, SurefootError, UsageError
 from ..testing.ledger import Entry, Ledger
 from .child import RUN_ID
 from .expect import Expect
@@ -22,7 +23,7 @@ from .model import Cell, CellResult
 from .nursery import Ended, Nursery
 from .verdict import Seen, judge
 
-__all__ = ["Arena", "Control", "ControlFailed", "Prepared", "Setup"]
+__all__ = ["Arena", "Control", "ControlFailed", "Prepared", "Setup", "for_all"]
 
 Setup = Callable[[Path], AbstractContextManager[Mapping[str, Any]]]
 """Prepares a cell: given its folder, it yields what :class:`Prepared` has, and cleans up. What it starts (a
@@ -35,6 +36,35 @@ TRIES = 3
 FOLDER = "{folder}"
 LONGEST_NAME = 120
 """Characters: file systems take 255 bytes, and some systems 260 for a whole path."""
+
+
+@contextmanager
+def for_all(setup: Any) -> Iterator[Setup | None]:
+    """The setup of cells. One that takes no folder is entered once for the whole chaos run, and yields
+    the one of the cells: for what takes long to start and is the same for all.
+
+    >>> from contextlib import nullcontext
+    >>> @contextmanager
+    ... def servers():
+    ...     yield lambda folder: nullcontext({"input": 3})
+    >>> with for_all(servers) as setup:
+    ...     with setup(Path("/tmp")) as prepared:
+    ...         prepared["input"]
+    3
+    """
+    if setup is None:
+        yield None
+        return
+    needed = [
+        one
+        for one in inspect.signature(setup).parameters.values()
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if needed:
+        yield setup
+        return
+    with setup() as made:
+        yield made
 
 
 class ControlFailed(SurefootError):
@@ -188,9 +218,10 @@ class Arena:
     def play(self, cell: Cell, control: Control, *, tries: int = TRIES) -> CellResult:
         """Play one cell, to its end or until it is stuck.
 
-        :param tries: how often a fault at a write, or a second fault, is tried until it acts.
+        :param tries: how often a fault at a write, a pause, or a second fault is tried until it acts.
         """
-        sure = len(cell.faults) == 1 and cell.faults[0].seam != "write"
+        only = cell.faults[0] if len(cell.faults) == 1 else None
+        sure = only is not None and only.seam != "write" and only.what != "pause"
         while True:
             tries -= 1
             result = self._played(cell, control)
@@ -211,8 +242,9 @@ class Arena:
 
     def _seen(self, cell: Cell, place: _Place) -> Seen:
         """Process after process, as a supervisor would start them; a halted run is resumed once, as a
-        person would who has mended the cause."""
-        seen = Seen()
+        person would who has mended the cause: where a wrong value was noticed, from its step on."""
+        wrong = cell.faults[-1].step if cell.faults and cell.faults[-1].what == "value" else None
+        seen = Seen(from_step=wrong)
         faults = [asdict(one) for one in cell.faults]
         if cell.faults and cell.faults[0].what == "pause":
             self._paused(seen, place, faults)
@@ -225,11 +257,14 @@ class Arena:
         bring the run to its end. Then it goes on, and must not get to write any more."""
 
         def others() -> None:
-            _cut_off(place.folder / "journal.db")
+            try:
+                _cut_off(place.folder / "journal.db")
+            except JournalError:  # it was stopped within a write, and holds the lock: not this time
+                return
             self._gone_on(seen, place, faults[1:])
 
         first = self._process(place, faults[:1], 0.0, others)
-        if not seen.processes:  # it was never stopped
+        if not seen.processes:  # it was never stopped, or nobody could take over
             seen.processes.append(first)
             return
         seen.paused = first
@@ -240,7 +275,8 @@ class Arena:
         skipped = 0.0
         while len(seen.processes) < PROCESSES:
             number = len(seen.processes)
-            ended = self._process(place, faults[number : number + 1], skipped)
+            from_step = seen.from_step if seen.halted is not None else None
+            ended = self._process(place, faults[number : number + 1], skipped, from_step=from_step)
             seen.processes.append(ended)
             answer = ended.answer or {}
             skipped = float(answer.get("skipped", skipped))
@@ -262,6 +298,7 @@ class Arena:
         faults: list[dict[str, Any]],
         skipped: float,
         while_paused: Callable[[], None] | None = None,
+        from_step: str | None = None,
     ) -> Ended:
         job = {
             "target": self.target,
@@ -273,6 +310,7 @@ class Arena:
             "real_time": self.real_time,
             "offline": self.offline,
             "seed": self.seed,
+            "from_step": from_step,
         }
         return self._nursery.run(job, self.timeout, while_paused)
 

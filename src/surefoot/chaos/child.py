@@ -43,6 +43,7 @@ def attend(
     real_time: bool = False,
     offline: bool = True,
     seed: int = 0,
+    from_step: str | None = None,
     output: str = "output.txt",
 ) -> dict[str, Any]:
     """Start the run, or go on with it: resume it, or finish its rollback.
@@ -55,6 +56,7 @@ def attend(
     :param skipped: seconds of waiting that earlier processes skipped.
     :param real_time: wait for real.
     :param offline: refuse connections to other machines.
+    :param from_step: resume from this step on: what it returned is wrong.
     :param output: what the workflow prints goes there, in the folder.
     :returns: status, result, failures, what was reached, and times; or ``error``, of which ``why`` says
         whether it was the ``journal``, the ``usage``, a ``lock`` or ``other``.
@@ -74,7 +76,7 @@ def attend(
 
         clock = SystemClock(seed)
     try:
-        told = _attended(target, place, given, faults, clock, seed)
+        told = _attended(target, place, given, faults, clock, seed, from_step)
     except SurefootError as exc:
         told = {"error": _clean(f"{type(exc).__name__}: {exc}"), "why": _why(exc)}
     except BaseException as exc:
@@ -122,6 +124,7 @@ def _attended(
     faults: list[Mapping[str, Any]],
     clock: Any,
     seed: int,
+    from_step: str | None,
 ) -> dict[str, Any]:
     from ..config import load_config
     from ..runtime import Runtime
@@ -149,7 +152,7 @@ def _attended(
         faults=injector,
     ) as runtime:
         with injector.everywhere(clock.sleep):
-            run = _gone_on(workflow, runtime, given)
+            run = _gone_on(workflow, runtime, given, from_step)
         record = runtime.journal.run(RUN_ID)
         letters = [one for one in runtime.journal.dead_letters(record.pk) if one.state == "open"]
         document = run.document()
@@ -177,7 +180,7 @@ def _attended(
     }
 
 
-def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
+def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any], from_step: str | None) -> Any:
     """What a person, or ``surefoot recover``, would do about the run as it is found."""
     status = {one.run_id: one.status for one in runtime.journal.runs()}.get(RUN_ID)
     if status is None:
@@ -189,5 +192,5 @@ def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
     elif status in ("rolling_back", "rolled_back"):
         answer = workflow.rollback(RUN_ID)
     else:
-        answer = workflow.resume(RUN_ID)
+        answer = workflow.resume(RUN_ID, from_step=from_step)
     return asyncio.run(answer) if workflow.is_async else answer

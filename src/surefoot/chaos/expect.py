@@ -74,12 +74,15 @@ def permitted(
     """What may come of a fault.
 
     :param recoverable: of the kind; None where the fault is no failure of a step.
-    :param needs_person: whether nobody could know, after a crash, what an effect has done: then a
+    :param needs_person: whether nobody could know, after this fault, what an effect has done: then a
         halt is right.
     """
     for one in expects:
         if one.fits(step, fault):
             return Permission(one.allow, one.place)
+    if recoverable is True and needs_person:
+        because = "a recoverable kind must recover or degrade, or be told as a doubt: no key was sent yet"
+        return Permission((*RECOVERS, "halted"), because)
     if recoverable is True:
         return Permission(RECOVERS, "a recoverable kind must recover or degrade")
     if recoverable is False:

@@ -77,10 +77,11 @@ class FaultSpec:
         """
         if self.what == "kill" and self.value:
             return f"signal {self.value}"
+        if self.what == "exit":
+            return "os._exit" if self.value in ("", "1") else f"os._exit({self.value})"
         named = {
             "kill": "killed",
             "pause": "paused",
-            "exit": "os._exit",
             "delay": "delay",
             "http": "HTTP",
             "memory": "out of memory",

@@ -105,8 +105,8 @@ def planned(
         talks = control.reached.get(f"http {name}", 0) > 0
         for fault, recoverable in _of_step(step, catalog, talks, can_pause):
             if only.wants(name, fault):
-                asks = _needs_person(step)
-                plan.cells.append(_cell(_id(fault), fault, name, recoverable, expects, asks))
+                doubt = _leaves_doubt(step, fault)
+                plan.cells.append(_cell(_id(fault), fault, name, recoverable, expects, doubt))
     if not can_pause:
         plan.notes.append("no process is paused here: children cannot be forked")
     for number in sorted({1, (control.writes // 3 + 1) // 2, max(1, control.writes // 3)}):
@@ -115,6 +115,11 @@ def planned(
             if not only.steps and only.wants(None, fault):
                 cell_id = f"write/{number}/{name}"
                 plan.cells.append(_cell(cell_id, fault, None, None, expects, doubts))
+    for kind in sorted(only.kinds - {"write"}):
+        if not any(
+            Only(kinds=frozenset((kind,))).wants(one.step, one.faults[0]) for one in plan.cells
+        ):
+            plan.notes.append(f"--only kind={kind}: it can happen at none of these steps")
     return plan
 
 
@@ -195,11 +200,20 @@ def _example(row: Mapping[str, Any], catalog: Catalog, stage: str | None) -> str
 
 
 def _needs_person(step: Mapping[str, Any]) -> bool:
-    """Whether after a crash nobody can know what this effect did."""
+    """Whether nobody can know what this effect did if its process dies before the body asked for its
+    key: for that it takes a ``verify``."""
     effect = step["effect"]
-    if effect is None or effect["on_doubt"] == "rerun":
+    return effect is not None and effect["on_doubt"] != "rerun" and effect["verify"] is None
+
+
+def _leaves_doubt(step: Mapping[str, Any], fault: FaultSpec) -> bool:
+    """Whether a halt in doubt is right after this fault: always, if the effect sends no key, after a
+    process died. If it does, then only before the body has asked for it."""
+    if not _needs_person(step):
         return False
-    return effect["verify"] is None and not effect["asks_for_key"]
+    if step["effect"]["asks_for_key"]:
+        return fault.seam == "before"
+    return fault.what not in ("kind", "http")
 
 
 def _id(fault: FaultSpec) -> str:

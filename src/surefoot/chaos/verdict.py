@@ -26,11 +26,13 @@ EVENTS = ("before", "inside", "after")
 @dataclass
 class Seen:
     """All that was seen of a cell. ``halted`` is the answer of the process in which it halted first;
-    ``paused`` the process that was stopped while the others brought the run to its end."""
+    ``paused`` the process that was stopped while the others brought the run to its end; ``from_step`` the
+    step whose value was wrong, from which the resume began."""
 
     processes: list[Ended] = field(default_factory=list)
     halted: Mapping[str, Any] | None = None
     paused: Ended | None = None
+    from_step: str | None = None
     firings: Sequence[Firing] = ()
     entries: Sequence[Entry] = ()
 
@@ -185,6 +187,8 @@ def _is_proved(fault: FaultSpec, process: Ended, seen: Seen) -> bool:
         for one in seen.firings
     ):
         return False
+    if fault.what == "pause":  # and others went on meanwhile
+        return process is seen.paused
     if fault.what == "kill" and not fault.value:
         return process.signal == signal.SIGKILL and not process.late
     if fault.what == "exit":
@@ -247,7 +251,8 @@ def _ending(control: Control, seen: Seen) -> tuple[Outcome, str]:
             return "halted", f"{why}, in doubt: nobody can know whether it happened"
         if _differs(control, last):
             return "wrong_output", f"{why}; the resume completed with another result"
-        return "halted", f"{why}; a resume without the fault completed it"
+        where = f" from {seen.from_step} on" if seen.from_step is not None else ""
+        return "halted", f"{why}; a resume{where} without the fault completed it"
     if status != "completed":
         return "stuck", f"it ended as {status}"
     aside = len(last["letters"]) - control.letters

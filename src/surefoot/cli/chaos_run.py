@@ -161,10 +161,10 @@ class ChaosRun:
     def _arena(self) -> Iterator[Arena]:
         """A place to play in. Whatever happens, no process stays behind; folders do where there is
         something to look at."""
-        from ..chaos.arena import Arena
+        from ..chaos.arena import Arena, for_all
         from ..errors import SurefootError
 
-        setup = self._loaded()  # before anything is made: what cannot be imported is told once
+        loaded = self._loaded()  # before anything is made: what cannot be imported is told once
         made = self.keep is None
         folder = self._folder = (
             Path(tempfile.mkdtemp(prefix="surefoot-chaos-")) if self.keep is None else self.keep
@@ -172,6 +172,7 @@ class ChaosRun:
         try:
             with (
                 _terminated(),
+                for_all(loaded) as setup,
                 Arena(
                     self.target,
                     folder,
