@@ -28,10 +28,19 @@ FILES = ("README.md", "pyproject.toml", "examples/file_triage/faults.py")
 PLANTED = ("empty.log", "holiday.txt", "invoice.pdf")
 """An empty file, which is set aside, and two whose names belie what they are."""
 
+DATA = (
+    "auth_expired conflict corrupt_file duplicate empty_data encoding_error host_out_of_memory "
+    "invalid_value missing_value not_found numerical_error parse_error payload_too_large schema_mismatch"
+)
 EXPECT = (
-    # A model that answers nonsense for one file is noticed by judge(), which halts: a person then
-    # resumes from identify() on.
-    Expect(("halted",), step="identify", kind="value none"),
+    # Without a table or a list of files there is nothing to go on with.
+    *(Expect(("halted",), one, kind) for one in ("open_table", "walk") for kind in DATA.split()),
+    # Nobody logs in anywhere here: a credential that has run out is a person's business.
+    Expect(("halted",), kind="auth_expired"),
+    # A denied permission belongs to one file: read() says so.
+    Expect(("dead_lettered",), step="read", kind="permission"),
+    # What nobody knows is not tried again where a row could be written twice.
+    Expect(("halted",), step="file_row", kind="unknown"),
 )
 
 

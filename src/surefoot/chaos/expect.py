@@ -81,7 +81,9 @@ def permitted(
         if one.fits(step, fault):
             return Permission(one.allow, one.place)
     if recoverable is True and needs_person:
-        because = "a recoverable kind must recover or degrade, or be told as a doubt: no key was sent yet"
+        because = (
+            "a recoverable kind must recover or degrade, or be told as a doubt: no key was sent yet"
+        )
         return Permission((*RECOVERS, "halted"), because)
     if recoverable is True:
         return Permission(RECOVERS, "a recoverable kind must recover or degrade")

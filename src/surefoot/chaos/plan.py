@@ -55,13 +55,19 @@ class Only:
         """From ``step=pay``, ``kind=timeout``, several with commas.
 
         :raises UsageError: another word.
+
+        >>> sorted(Only.parse(["step=pay,kind=auth,tls"]).kinds)
+        ['auth', 'tls']
         """
         found: dict[str, set[str]] = {"step": set(), "kind": set()}
         for word in words:
-            name, equals, value = word.partition("=")
-            if name not in found or not equals or not value:
-                raise UsageError(f"--only {word}: write step=NAME or kind=NAME")
-            found[name].update(one.strip() for one in value.split(","))
+            of = ""
+            for part in word.split(","):
+                name, equals, value = part.strip().partition("=")
+                of, value = (name, value) if equals else (of, name)
+                if of not in found or not value:
+                    raise UsageError(f"--only {word}: write step=NAME or kind=NAME")
+                found[of].add(value)
         return cls(frozenset(found["step"]), frozenset(found["kind"]))
 
     def wants(self, step: str | None, fault: FaultSpec) -> bool:
@@ -85,12 +91,12 @@ def planned(
     *,
     expects: Sequence[Expect] = (),
     only: Only = Only(),
-    can_pause: bool = False,
+    pauses: bool = False,
 ) -> Plan:
     """The standard cells.
 
     :param document: the map of the workflow: :func:`surefoot.workflow.mapping.failure_map`.
-    :param can_pause: whether a process can be stopped and continued here.
+    :param pauses: whether processes are stopped while others take their run over.
     :raises UsageError: ``only`` names a step or a kind that there is not.
     """
     plan = Plan()
@@ -98,17 +104,17 @@ def planned(
     _check(only, steps, catalog)
     doubts = any(_needs_person(one) for one in steps.values())
     for name, step in steps.items():
+        if only.steps and name not in only.steps:
+            continue
         reached = control.reached.get(f"before {name}", 0)
         if not reached and name not in only.steps:
             plan.notes.append(f"{name} was not called by the control run: nothing is tested there")
             continue
         talks = control.reached.get(f"http {name}", 0) > 0
-        for fault, recoverable in _of_step(step, catalog, talks, can_pause):
+        for fault, recoverable in _of_step(step, catalog, talks, pauses):
             if only.wants(name, fault):
                 doubt = _leaves_doubt(step, fault)
                 plan.cells.append(_cell(_id(fault), fault, name, recoverable, expects, doubt))
-    if not can_pause:
-        plan.notes.append("no process is paused here: children cannot be forked")
     for number in sorted({1, (control.writes // 3 + 1) // 2, max(1, control.writes // 3)}):
         for name in ("ENOSPC", "EIO"):
             fault = FaultSpec("journal", name, "write", script=f"nth:{number}", event="inside")
@@ -156,7 +162,7 @@ VALUES = ("truncated", "empty", "none", "wrong_type")
 
 
 def _of_step(
-    step: Mapping[str, Any], catalog: Catalog, talks: bool, can_pause: bool
+    step: Mapping[str, Any], catalog: Catalog, talks: bool, pauses: bool
 ) -> Iterator[tuple[FaultSpec, bool | None]]:
     """The faults of one step, with whether their kind is recoverable.
 
@@ -182,7 +188,7 @@ def _of_step(
     yield FaultSpec("kill", "", "before", name), None
     yield FaultSpec("kill", "", "after", name), None
     yield FaultSpec("exit", "1", "before", name), None
-    if can_pause:  # before its record is written: from then on it must get to write nothing
+    if pauses:  # before its record is written: from then on it must get to write nothing
         yield FaultSpec("pause", "", "after", name), None
     if step["stage"] == "inference" and step["effect"] is None:
         for value in VALUES:

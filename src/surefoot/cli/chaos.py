@@ -79,6 +79,12 @@ SHARED = (
     ),
     click.option("--crash-sweep", is_flag=True, help="Kill at every write of the journal, too."),
     click.option(
+        "--pauses",
+        is_flag=True,
+        help="Stop a process in each step, too, while another one takes its run over, as it can happen "
+        "between hosts and between containers.",
+    ),
+    click.option(
         "--pairs",
         is_flag=True,
         help="Then two faults, one after another: after each kill, each fault that can follow; with "
@@ -104,6 +110,7 @@ def _options(fn: F) -> F:
 
 @chaos.command("run")
 @click.argument("target")
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @_options
 @click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: processors]")
 @click.option(
@@ -127,7 +134,10 @@ def _options(fn: F) -> F:
 @click.option("--junit", "junit_", type=click.Path(path_type=Path), help="Write it for CI.")
 @json_option
 def run(**options: Any) -> int:
-    """Play the faults of the workflow TARGET: pkg.module:name, or path/to/file.py:name."""
+    """Play the faults of the workflow TARGET: pkg.module:name, or path/to/file.py:name.
+
+    A WORD after --only's first one is one more of them: --only step=pay kind=timeout.
+    """
     from .chaos_run import ChaosRun
 
     return ChaosRun(**options).run()
@@ -135,6 +145,7 @@ def run(**options: Any) -> int:
 
 @chaos.command("list")
 @click.argument("target", required=False)
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @_options
 @json_option
 def list_(target: str | None, as_json: bool, **options: Any) -> int:

@@ -45,7 +45,9 @@ class ChaosRun:
         args: Sequence[str] = (),
         setup: str | None = None,
         only: Sequence[str] = (),
+        words: Sequence[str] = (),
         crash_sweep: bool = False,
+        pauses: bool = False,
         pairs: bool = False,
         sample: int | None = None,
         seed: int = 0,
@@ -69,8 +71,9 @@ class ChaosRun:
         self.target = target
         self.given: dict[str, Any] = {"input": input_, "args": _named(args)}
         self.setup = setup if setup is not None else by_default
-        self.only: Only = Only.parse(only)
+        self.only: Only = Only.parse((*only, *words))
         self.crash_sweep = crash_sweep
+        self.pauses = pauses or bool(self.only.kinds & {"paused", "pause"})
         self.pairs = pairs
         self.sample = sample
         self.seed = seed
@@ -234,9 +237,11 @@ class ChaosRun:
             control,
             expects=expects,
             only=self.only,
-            can_pause=arena.can_pause,
+            pauses=self.pauses and arena.can_pause,
         )
         self.notes += plan.notes
+        if self.pauses and not arena.can_pause:
+            self.notes.append("no process was paused: its children cannot be forked here")
         cells = list(plan.cells)
         if self.crash_sweep:
             cells += writes_of(control, self._document, expects=expects, only=self.only)
