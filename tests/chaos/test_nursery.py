@@ -168,11 +168,11 @@ def test_a_workflow_that_cannot_be_imported_says_why(nursery: Make, code: str, w
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_no_child_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
-    (tmp_path / "flow.py").write_text(
-        FLOW.replace(
-            "time.sleep(60)", "(HERE / 'pid').write_text(str(os.getpid())); time.sleep(60)"
-        )
+    marked = FLOW.replace(
+        "        time.sleep(60)\n",
+        "        (HERE / 'pid').write_text(str(os.getpid()))\n        time.sleep(60)\n",
     )
+    (tmp_path / "flow.py").write_text(marked)
     code = (
         "import sys\nfrom pathlib import Path\nfrom surefoot.chaos.nursery import Nursery\n"
         f"job = {dict(job(tmp_path, 'sleep'))!r}\n"

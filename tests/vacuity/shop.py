@@ -90,6 +90,8 @@ def never_called() -> None:
 def shop(n: int) -> int:
     if n < 1:
         never_called()
+    if PLANT == "broken":
+        raise KeyError("price")
     texts = load(n)
     try:
         answers = answer.map(texts).results

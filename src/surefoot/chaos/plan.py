@@ -219,7 +219,7 @@ def _leaves_doubt(step: Mapping[str, Any], fault: FaultSpec) -> bool:
         return False
     if step["effect"]["asks_for_key"]:
         return fault.seam == "before"
-    return fault.what not in ("kind", "http")
+    return fault.seam == "after" or fault.what not in ("kind", "http")
 
 
 def _id(fault: FaultSpec) -> str:

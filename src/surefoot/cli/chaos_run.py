@@ -164,8 +164,7 @@ class ChaosRun:
     def _arena(self) -> Iterator[Arena]:
         """A place to play in. Whatever happens, no process stays behind; folders do where there is
         something to look at."""
-        from ..chaos.arena import Arena, for_all
-        from ..errors import SurefootError
+        from ..chaos.arena import Arena, ControlFailed, for_all
 
         loaded = self._loaded()  # before anything is made: what cannot be imported is told once
         made = self.keep is None
@@ -189,9 +188,9 @@ class ChaosRun:
                 ) as arena,
             ):
                 yield arena
-        except SurefootError:
-            raise
-        except BaseException:  # stopped: there is nothing to look at
+        except ControlFailed:
+            raise  # its folder is what is looked at next
+        except BaseException:  # wrong usage, or stopped: there is nothing to look at
             if made:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
