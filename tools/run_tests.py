@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules")
+OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules", "vacuity")
 """Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
-process a test: `make test-processes`), or in another environment. The code in the docs is run by
+process a test: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in another environment. The code in the docs is run by
 `make check`."""
 
 

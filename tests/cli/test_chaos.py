@@ -156,6 +156,11 @@ def test_reports_are_written_for_people_and_for_ci(shop: Project) -> None:
     assert root.attrib["tests"] == "6"
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_runs(shop: Project) -> None:
+    told = shop.json("chaos", "shop.py:shop", *QUICK, "--html", "none/m.html", wanted=2)
+    assert "--html none/m.html: there is no folder" in told["error"]["message"]
+
+
 # -- what proves nothing --------------------------------------------------------------------------
 
 

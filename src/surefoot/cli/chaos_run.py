@@ -83,8 +83,8 @@ class ChaosRun:
         self.real_time = real_time
         self.offline = not allow_network
         self.keep = keep
-        self.html = html
-        self.junit = junit_
+        self.html = _writable("--html", html)
+        self.junit = _writable("--junit", junit_)
         self.as_json = as_json
         self.quiet = quiet or as_json
         self.notes: list[str] = []
@@ -297,19 +297,21 @@ class ChaosRun:
     def _remember(self, cells: Sequence[Cell]) -> None:
         from ..chaos.remembered import Remembered, remember
 
-        remember(
-            Remembered(
-                self.target,
-                self.given,
-                self.setup,
-                os.getcwd(),
-                self.seed,
-                self.timeout,
-                self.real_time,
-                self.offline,
-                tuple(cells),
-            )
+        told = Remembered(
+            self.target,
+            self.given,
+            self.setup,
+            os.getcwd(),
+            self.seed,
+            self.timeout,
+            self.real_time,
+            self.offline,
+            tuple(cells),
         )
+        try:
+            remember(told)
+        except OSError as exc:  # what is known of the cells is worth more than to be able to replay
+            self._say(f"`surefoot chaos replay` will not know of this run: {exc}")
 
     def _write(self, matrix: Matrix) -> None:
         if self.junit is not None:
@@ -332,6 +334,17 @@ def _named(args: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--arg {one!r} must be name=value, as --arg limit=20")
         named[name] = value
     return named
+
+
+def _writable(option: str, file: Path | None) -> Path | None:
+    """:raises UsageError: its folder is not there; better now than after all the cells."""
+    from ..errors import UsageError
+
+    if file is not None and not file.absolute().parent.is_dir():
+        raise UsageError(
+            f"{option} {file}: there is no folder {file.absolute().parent}; make it first"
+        )
+    return file.absolute() if file is not None else None
 
 
 @contextlib.contextmanager
