@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -339,23 +339,33 @@ def test_a_setup_that_yields_something_else_is_refused(shop: Project) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("when", ["in the control run", "in the cells"])
 def test_a_command_that_is_stopped_leaves_no_process_and_no_folder_behind(
-    shop: Project, number: int, code: int
+    shop: Project, number: int, code: int, when: str
 ) -> None:
-    shop.write("slow", "")
-    command = shop.process("chaos", "shop.py:shop", *QUICK)
-    end = time.monotonic() + 60
-    while not (began := list(shop.path.glob("began-*"))):
-        assert command.child.poll() is None, command.child.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    end = time.monotonic() + 90
+    if when == "in the control run":
+        shop.write("slow", "")
+    command = shop.process("chaos", "shop.py:shop", "--input", "3", "--jobs", "2")
+    if when == "in the cells":
+        _wait(lambda: (shop.path / ".surefoot" / "chaos.json").exists(), command.child, end)
+        shop.write("slow", "")
+    _wait(lambda: bool(list(shop.path.glob("began-*"))), command.child, end)
     out, _ = command.signal(number).end(code)
     assert out == ""
-    pid = int(began[0].name.partition("-")[2])
-    while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < end, "the child outlived the command"
-        time.sleep(0.01)
+    for mark in shop.path.glob("began-*"):
+        pid = int(mark.name.partition("-")[2])
+        while Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < end, "the child outlived the command"
+            time.sleep(0.01)
     assert left(shop) == []
+
+
+def _wait(done: Callable[[], bool], child: Any, end: float) -> None:
+    while not done():
+        assert child.poll() is None, child.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_process_that_takes_too_long_is_stuck(shop: Project) -> None:
