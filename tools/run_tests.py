@@ -28,8 +28,8 @@ MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
 OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules", "vacuity")
 """Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
-process a test: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in another environment. The code in the docs is run by
-`make check`."""
+process a test: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in another
+environment. The code in the docs is run by `make check`."""
 
 
 @dataclass(frozen=True)

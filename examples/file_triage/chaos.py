@@ -32,15 +32,17 @@ DATA = (
     "auth_expired conflict corrupt_file duplicate empty_data encoding_error host_out_of_memory "
     "invalid_value missing_value not_found numerical_error parse_error payload_too_large schema_mismatch"
 )
+HALTS = ("recovered", "halted")
+HERE = "EXPECT in examples/file_triage/chaos.py"
 EXPECT = (
     # Without a table or a list of files there is nothing to go on with.
-    *(Expect(("halted",), one, kind) for one in ("open_table", "walk") for kind in DATA.split()),
+    *(Expect(HALTS, one, kind, HERE) for one in ("open_table", "walk") for kind in DATA.split()),
     # Nobody logs in anywhere here: a credential that has run out is a person's business.
-    Expect(("halted",), kind="auth_expired"),
+    Expect(HALTS, None, "auth_expired", HERE),
     # A denied permission belongs to one file: read() says so.
-    Expect(("dead_lettered",), step="read", kind="permission"),
+    Expect(("recovered", "dead_lettered"), "read", "permission", HERE),
     # What nobody knows is not tried again where a row could be written twice.
-    Expect(("halted",), step="file_row", kind="unknown"),
+    Expect(HALTS, "file_row", "unknown", HERE),
 )
 
 

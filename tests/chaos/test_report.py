@@ -73,7 +73,8 @@ def test_what_is_alike_is_told_once_with_the_table_that_would_allow_it() -> None
     assert len(group.results) == 3
     assert group.detail.startswith("e.g. auth; allowed is recovered")
     assert group.allow == (
-        '[[chaos.expect]]\nstep = "pay"\nkind = ["auth", "tls", "bug"]\nallow = ["halted"]'
+        '[[chaos.expect]]\nstep = "pay"\nkind = ["auth", "tls", "bug"]\n'
+        'allow = ["recovered", "halted"]'
     )
 
 
@@ -85,7 +86,9 @@ def test_nobody_is_told_to_allow_what_must_not_be(outcome: str) -> None:
 
 def test_a_doubt_asks_for_a_verify() -> None:
     doubt = result("halted", allowed=False, detail="halted as in_doubt, in doubt: nobody can know")
-    assert "verify=" in groups([doubt])[0].advice
+    plain = result("halted", allowed=False, detail="halted as auth; a resume completed it")
+    first, second = groups([doubt, plain])
+    assert "verify=" in first.advice and "fall_back" in second.advice
 
 
 def test_what_was_not_measured_of_a_time_is_no_0() -> None:

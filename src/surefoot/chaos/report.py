@@ -106,19 +106,18 @@ class Group:
 
 def groups(results: Iterable[CellResult]) -> list[Group]:
     """Violations, and cells that did not fire, told together where they are alike."""
-    alike: dict[tuple[str, str, str], list[CellResult]] = defaultdict(list)
+    alike: dict[tuple[str, str, str, str], list[CellResult]] = defaultdict(list)
     for one in results:
-        alike[one.cell.step or WRITES, one.outcome, one.cell.because].append(one)
+        step = one.cell.step or WRITES
+        alike[step, one.outcome, one.cell.because, _advice(one)].append(one)
     found = []
-    for (step, _, because), those in alike.items():
+    for (step, _, because, advice), those in alike.items():
         first = those[0]
         details = list(dict.fromkeys(one.detail for one in those))
         detail = details[0] if len(details) == 1 else f"e.g. {details[0]}"
         if first.outcome != "not_fired":
             detail += f"; allowed is {' or '.join(first.cell.allowed)} ({because or 'by default'})"
-        found.append(
-            Group(step, first.outcome, tuple(those), detail, _advice(first), _table(those))
-        )
+        found.append(Group(step, first.outcome, tuple(those), detail, advice, _table(those)))
     return found
 
 
@@ -145,18 +144,21 @@ def _advice(one: CellResult) -> str:
         return f"look for an except around {step} that swallows the failure and goes on"
     if one.outcome == "stuck":
         return "look at what it printed, and at the run"
-    return f"take the fallback of {step} away; or allow it"
+    if one.outcome == "recovered":
+        return "it does better than it was asked to: allow that, too"
+    return f"look at what {step} falls back on, sets aside or undoes; or allow it"
 
 
 def _table(those: Sequence[CellResult]) -> str | None:
     outcome = those[0].outcome
-    if outcome not in ("halted", "degraded", "dead_lettered", "compensated"):
+    if outcome not in ("recovered", "halted", "degraded", "dead_lettered", "compensated"):
         return None
+    allow = list(dict.fromkeys(("recovered", outcome)))
     kinds = list(dict.fromkeys(_kind(one.cell) for one in those))
     lines = ["[[chaos.expect]]"]
     if those[0].cell.step is not None:
         lines.append(f"step = {json.dumps(those[0].cell.step)}")
-    lines += [f"kind = {json.dumps(kinds)}", f"allow = {json.dumps([outcome])}"]
+    lines += [f"kind = {json.dumps(kinds)}", f"allow = {json.dumps(allow)}"]
     return "\n".join(lines)
 
 
