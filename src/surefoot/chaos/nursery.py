@@ -26,7 +26,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from ..errors import SurefootError, UsageError
 
@@ -266,33 +266,44 @@ def _serve(network: str, target: str) -> None:
     gc.collect()
     gc.freeze()  # else a collection in a child touches, and so copies, all that it inherited
     alive: set[int] = set()
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer: Any = hello
-        if request["do"] == "start":
-            pid = os.fork()
-            if pid == 0:
-                os.setpgid(0, 0)
-                answers.close()
-                os.close(0)
-                _child(request["job"], Path(request["answer"]))
-            with contextlib.suppress(OSError):  # it may have done so itself, and be gone
-                os.setpgid(pid, pid)
-            alive.add(pid)
-            answer = {"pid": pid}
-        elif request["do"] == "look":
-            answer = _look(request["pid"])
-            if answer["ended"]:
-                alive.discard(request["pid"])
-                _end_group(request["pid"])
-        elif request["do"] == "continue":
-            os.killpg(request["pid"], signal.SIGCONT)
-        elif request["do"] == "kill":
+    try:
+        for line in sys.stdin:
+            answers.write(json.dumps(_obeyed(json.loads(line), hello, alive, answers)) + "\n")
+            answers.flush()
+    except BrokenPipeError:  # whoever asked was killed just now, and reads no answer
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())
+    finally:
+        for pid in alive:
+            _end_group(pid)
+
+
+def _obeyed(
+    request: dict[str, Any], hello: dict[str, Any], alive: set[int], answers: TextIO
+) -> dict[str, Any]:
+    """Do what was asked for. :param alive: the children that have not been seen to end."""
+    if request["do"] == "start":
+        pid = os.fork()
+        if pid == 0:
+            os.setpgid(0, 0)
+            answers.close()
+            os.close(0)
+            _child(request["job"], Path(request["answer"]))
+        with contextlib.suppress(OSError):  # it may have done so itself, and be gone
+            os.setpgid(pid, pid)
+        alive.add(pid)
+        return {"pid": pid}
+    if request["do"] == "look":
+        answer = _look(request["pid"])
+        if answer["ended"]:
+            alive.discard(request["pid"])
             _end_group(request["pid"])
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-    for pid in alive:
-        _end_group(pid)
+        return answer
+    if request["do"] == "continue":
+        os.killpg(request["pid"], signal.SIGCONT)
+    elif request["do"] == "kill":
+        _end_group(request["pid"])
+    return hello
 
 
 def _warm_up(target: str) -> None:
