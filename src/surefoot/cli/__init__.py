@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
+from . import (
+    catalog,
+    completion,
+    doctor,
+    fault_proxy,
+    letters,
+    map,
+    operators,
+    recover,
+    run,
+    runs,
+)
 from .app import App
 from .options import examples
 
@@ -22,6 +33,7 @@ COMMANDS = (
     operators.cancel,
     catalog.catalog,
     map.map_,
+    fault_proxy.fault_proxy,
     doctor.doctor,
     completion.completion,
 )

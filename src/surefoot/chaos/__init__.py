@@ -1,0 +1,1 @@
+"""Faults on purpose: what a team uses to prove that its own workflow recovers."""
