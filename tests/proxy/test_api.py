@@ -51,9 +51,7 @@ def test_a_created_proxy_tells_its_real_port(ask: Http, upstream: Server) -> Non
         assert round_trip(client, b"hello") == b"hello"
 
 
-def test_a_name_is_resolved_to_the_address_that_is_listened_at(
-    ask: Http, upstream: Server
-) -> None:
+def test_a_name_is_resolved_to_the_address_that_is_listened_at(ask: Http, upstream: Server) -> None:
     made = create(ask, upstream.address, listen="localhost:0")
     assert made["listen"].startswith("127.0.0.1:")
 
@@ -275,9 +273,7 @@ def test_a_second_toxic_of_one_name_is_a_conflict(ask: Http, upstream: Server) -
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_an_update_keeps_what_it_does_not_name(
-    ask: Http, upstream: Server, method: str
-) -> None:
+def test_an_update_keeps_what_it_does_not_name(ask: Http, upstream: Server, method: str) -> None:
     create(ask, upstream.address)
     add(ask, name="slow", type="latency", attributes={"latency": 5, "jitter": 3})
     path = "/proxies/api/toxics/slow"

@@ -15,7 +15,8 @@ import pytest
 from surefoot.chaos.proxy import FaultProxy, ProxyHandle
 from surefoot.errors import UsageError
 from tests.proxy.conftest import Http
-from tests.proxy.servers import Server, connect, http as http_server, read_all, round_trip, says
+from tests.proxy.servers import Server, connect, read_all, round_trip, says
+from tests.proxy.servers import http as http_server
 
 pytestmark = pytest.mark.extension
 
@@ -107,6 +108,45 @@ def test_another_first_n_counts_from_there(faults: FaultProxy, upstream: Server)
     cut.update(first_n=2)
     assert [passes(proxy) for _ in range(3)] == [False, False, True]
     assert cut.fired == 3
+
+
+def test_first_n_takes_connections_of_a_pool_into_account(
+    faults: FaultProxy, upstream: Server
+) -> None:
+    proxy = faults.proxy("api", upstream.address)
+    with connect(proxy.listen) as idle, connect(proxy.listen) as kept:
+        assert round_trip(kept, b"x") == b"x" == round_trip(idle, b"x")
+        cut = proxy.add("reset_peer", timeout=0, first_n=1)
+        kept.sendall(b"y")
+        with pytest.raises(ConnectionResetError):
+            kept.recv(1)
+        assert round_trip(idle, b"x") == b"x"  # it did nothing, and was not counted
+        assert passes(proxy)
+    assert cut.fired == 1
+
+
+def test_a_higher_toxicity_adds_to_those_that_were_hit(upstream: Server) -> None:
+    with FaultProxy(seed=5) as faults:
+        proxy = faults.proxy("api", upstream.address)
+        cut = proxy.add("timeout", toxicity=0.0)
+        hit = []
+        clients = [connect(proxy.listen) for _ in range(30)]
+        for client in clients:
+            assert round_trip(client, b"x") == b"x"
+        for toxicity in (0.3, 0.6, 1.0):
+            cut.update(toxicity=toxicity)
+            now = set()
+            for number, client in enumerate(clients):
+                client.settimeout(0.02)
+                client.sendall(b"x")
+                try:
+                    client.recv(1)
+                except TimeoutError:
+                    now.add(number)
+            hit.append(now)
+        for client in clients:
+            client.close()
+    assert hit[0] < hit[1] < hit[2] == set(range(30))
 
 
 def test_a_first_n_that_is_not_given_is_not_shown(faults: FaultProxy, upstream: Server) -> None:
@@ -267,7 +307,10 @@ def web() -> Iterator[Server]:
 
 
 def get(
-    listen: str, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
+    listen: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
 ) -> tuple[int, bytes, str | None]:
     connection = http.client.HTTPConnection(listen, timeout=20)
     try:
@@ -347,9 +390,7 @@ def test_http_status_passes_what_is_no_request(
     assert toxic.fired == 0
 
 
-def test_http_status_finds_a_request_that_comes_in_pieces(
-    faults: FaultProxy, web: Server
-) -> None:
+def test_http_status_finds_a_request_that_comes_in_pieces(faults: FaultProxy, web: Server) -> None:
     proxy = faults.proxy("api", web.address)
     proxy.add("http_status", status=418)
     with connect(proxy.listen) as client:

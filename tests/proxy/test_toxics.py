@@ -286,9 +286,7 @@ def test_a_reset_waits_for_its_time(proxied: Proxied) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 10, 25])
-def test_limit_data_closes_after_so_many_bytes(
-    before: Callable[..., Proxied], limit: int
-) -> None:
+def test_limit_data_closes_after_so_many_bytes(before: Callable[..., Proxied], limit: int) -> None:
     proxied = before(says(b"0123456789" * 3))
     proxied.add("limit_data", bytes=limit)
     with proxied.connect() as client:

@@ -87,7 +87,7 @@ class RequestReader:
 class HttpStatusStage(Stage):
     """Collects a request, answers it and closes; what is no HTTP/1 request passes.
 
-    ``first_n`` counts answered requests here, not connections: see :class:`.chain.Toxic`.
+    Each answer ends its connection, so that ``first_n`` connections are as many requests.
     """
 
     def __init__(self, attributes: Mapping[str, Any], way: Way, chance: Chance) -> None:
@@ -98,18 +98,16 @@ class HttpStatusStage(Stage):
         if self.over:
             return
         complete = self._reader.add(data)
-        if complete is None or self._spent():
+        if complete is None or self.way.spent(self):
             return self._pass()
+        # What is collected does not count as held: a long body must be read to its end, else the
+        # client never looks up for an answer.
         if not complete:
-            # not counted as held: a long body must be read to its end, or the client never looks up
             return
-        self._fire()
+        if not self._fire():
+            return self._pass()
         self.over = True
         self.way.answer(answer(self.attributes["status"], self.attributes["body"]))
-
-    def _spent(self) -> bool:
-        first_n = self.attributes.get("first_n")
-        return first_n is not None and self.way.acted(self) >= first_n
 
     def _pass(self) -> None:
         data, self._reader = bytes(self._reader.data), RequestReader()

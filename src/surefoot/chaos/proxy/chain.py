@@ -31,7 +31,11 @@ STAGES: Mapping[str, type[Stage]] = {
 
 
 class Toxic:
-    """One toxic of a proxy. ``fired`` counts the connections that it has acted on."""
+    """One toxic of a proxy.
+
+    ``fired`` counts the connections that it has acted on, ``acted`` those since its ``first_n`` was
+    set; ``since`` is the number of the first connection that came after it was added.
+    """
 
     def __init__(
         self, name: str, kind: Kind, stream: str, toxicity: float, attributes: Mapping[str, Any]
@@ -43,7 +47,7 @@ class Toxic:
         self.attributes = dict(attributes)
         self.fired = 0
         self.acted = 0
-        self._seen = 0
+        self.since = 0
 
     def document(self) -> dict[str, Any]:
         """As the API shows it; ``fired`` is Surefoot's own."""
@@ -56,19 +60,23 @@ class Toxic:
             "fired": self.fired,
         }
 
-    def afresh(self) -> None:
-        """Count connections from 0 again: its chance or its ``first_n`` has changed."""
-        self._seen = self.acted = 0
+    @property
+    def first_n(self) -> int | None:
+        return self.attributes.get("first_n")
 
-    def next_number(self) -> int:
-        """The number of a connection that it sees now, from 0 on."""
-        self._seen += 1
-        return self._seen - 1
+    @property
+    def spent(self) -> bool:
+        """Whether it has acted on as many connections as it may."""
+        return self.first_n is not None and self.acted >= self.first_n
 
 
 class Chain:
-    """All toxics of one proxy. What a toxic does depends on nothing but the seed, the proxy's name,
-    its own name, and how many connections it saw before."""
+    """All toxics of one proxy.
+
+    Whether a toxic acts on a connection depends on nothing but the seed, the proxy's name, its own
+    name, and which connection it is, counted from when it was added. Those that were open already
+    have numbers below 0: one that is just closing does not shift the others.
+    """
 
     def __init__(self, seed: int, proxy: str) -> None:
         self._seed = seed
@@ -83,7 +91,8 @@ class Chain:
         ordered = sorted(self.toxics, key=lambda toxic: toxic.stream != "upstream")
         return [toxic.document() for toxic in ordered]
 
-    def add(self, toxic: Toxic, open_ones: Iterable[Connection]) -> None:
+    def add(self, toxic: Toxic, since: int, open_ones: Iterable[Connection]) -> None:
+        toxic.since = since
         self.toxics.append(toxic)
         for connection in open_ones:
             self._decide(toxic, connection)
@@ -95,19 +104,17 @@ class Chain:
         attributes: Mapping[str, Any],
         open_ones: Iterable[Connection],
     ) -> None:
-        rolls_again = (toxicity, attributes.get("first_n")) != (
-            toxic.toxicity,
-            toxic.attributes.get("first_n"),
-        )
+        afresh = attributes.get("first_n") != toxic.first_n
         toxic.toxicity, toxic.attributes = toxicity, dict(attributes)
-        if rolls_again:
-            toxic.afresh()
+        if afresh:
+            toxic.acted = 0
         for connection in open_ones:
             stage = connection.links[toxic.stream].stage_of(toxic)
             if stage is not None:
+                if afresh:
+                    stage.afresh()
                 stage.update(toxic.attributes)
-            if rolls_again:
-                self._decide(toxic, connection)
+            self._decide(toxic, connection)  # the same dice, held against the new chance
 
     def remove(self, toxic: Toxic, open_ones: Iterable[Connection]) -> None:
         self.toxics.remove(toxic)
@@ -120,13 +127,9 @@ class Chain:
             self._decide(toxic, connection)
 
     def _decide(self, toxic: Toxic, connection: Connection) -> None:
-        number = toxic.next_number()
+        number = connection.number - toxic.since
         chance = chance_for(self._seed, self._proxy, toxic.name, number)
         acts = chance(0, 1) < toxic.toxicity
-        first_n = toxic.attributes.get("first_n")
-        # http_status counts the requests that it has answered, and does so itself
-        if first_n is not None and toxic.kind.name != "http_status":
-            acts = acts and number < first_n
         link = connection.links[toxic.stream]
         there = link.stage_of(toxic) is not None
         if acts and not there:

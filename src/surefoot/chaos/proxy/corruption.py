@@ -42,8 +42,7 @@ class Corrupt(Stage):
         offset = self.attributes["offset"]
         if start <= offset < stop and offset not in hits:
             hits.append(offset)
-        if hits:
-            self._fire()
+        if hits and self._fire():
             data = bytearray(data)
             for hit in hits:
                 data[hit - start] ^= 0xFF

@@ -29,10 +29,13 @@ class _Timed(Stage):
 
     def feed(self, data: Bytes) -> None:
         now = self.way.loop.time()
-        for when, piece in self.plan(memoryview(data), now):
+        planned = [] if self.passing else list(self.plan(memoryview(data), now))
+        late = bool(planned) and max(self._last, planned[-1][0]) > now
+        if not planned or ((late or len(planned) > 1) and not self._fire()):
+            self.next.feed(data)  # nothing is held: it has never acted on this connection
+            return
+        for when, piece in planned:
             self._last = max(self._last, when)  # later bytes never overtake earlier ones
-            if self._last > now:
-                self._fire()
             self._queue.append((self._last, piece))
             self.held += len(piece)
         self._run()
@@ -125,8 +128,6 @@ class Slicer(_Timed):
     def plan(self, data: memoryview, now: float) -> Iterable[tuple[float, memoryview]]:
         delay = max(0, self.attributes["delay"]) / 1_000_000
         sizes = list(self._sizes(len(data)))
-        if len(sizes) > 1:
-            self._fire()
         when, start = max(now, self._last + delay), 0
         for size in sizes:
             yield when, data[start : start + size]

@@ -32,9 +32,10 @@ class SlowClose(_Later):
 
     def end(self) -> None:
         self._ending = True
-        if self.attributes["delay"] > 0:
-            self._fire()
-        self._after(self.attributes["delay"], self.release)
+        if self.attributes["delay"] > 0 and self._fire():
+            self._after(self.attributes["delay"], self.release)
+        else:
+            self.release()
 
     def release(self) -> None:
         self.stop()
@@ -51,7 +52,8 @@ class Timeout(_Later):
             self._after(self.attributes["timeout"], self._late)
 
     def feed(self, data: Bytes) -> None:
-        self._fire()  # and the bytes are gone
+        if not self._fire():
+            self.next.feed(data)  # else the bytes are gone
 
     def end(self) -> None:
         if not self.over:
@@ -66,11 +68,12 @@ class Timeout(_Later):
     def release(self) -> None:
         """Bytes are missing by now: as in Toxiproxy the connection cannot go on."""
         self.stop()
-        self._close()
+        if not self.passing:
+            self._close()
 
     def _late(self) -> None:
-        self._fire()
-        self._close()
+        if self._fire():
+            self._close()
 
 
 class ResetPeer(_Later):
@@ -79,18 +82,27 @@ class ResetPeer(_Later):
     _dropped = False
 
     def feed(self, data: Bytes) -> None:
+        if self._hold():
+            self.next.feed(data)
+
+    def end(self) -> None:
+        if self._hold():
+            self.next.end()
+
+    def _hold(self) -> bool:
+        """Begin to act, which drops what comes; True: it must pass."""
+        if not self._fire():
+            return True
         self._dropped = True
         if self._timer is None:
             self._after(self.attributes["timeout"], self._tear)
-
-    def end(self) -> None:
-        self.feed(b"")
+        return False
 
     def update(self, attributes: Mapping[str, Any]) -> None:
         super().update(attributes)
         if self._timer is not None:
             self.stop()
-            self.feed(b"")
+            self._hold()
 
     def release(self) -> None:
         self.stop()
@@ -98,7 +110,6 @@ class ResetPeer(_Later):
             self._close()
 
     def _tear(self) -> None:
-        self._fire()
         self.over = True
         self.way.reset()
 
@@ -115,8 +126,9 @@ class LimitData(Stage):
         part = memoryview(data)[:left]
         self.passed += len(part)
         last = len(data) >= left
-        if last:
-            self._fire()
+        if self.passing or (last and not self._fire()):
+            self.next.feed(data)
+            return
         if part:
             self.next.feed(part)
         if last:

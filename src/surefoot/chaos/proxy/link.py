@@ -25,7 +25,7 @@ HIGH_WATER = 1024 * 1024
 class Owner(Protocol):
     """The proxy that a connection belongs to."""
 
-    def fire(self, toxic: Toxic, connection: Connection) -> None: ...
+    def fire(self, toxic: Toxic, connection: Connection) -> bool: ...
 
     def gone(self, connection: Connection) -> None: ...
 
@@ -158,11 +158,11 @@ class Link:
 
     # -- what a stage can do --------------------------------------------------------------------
 
-    def fire(self, stage: Stage) -> None:
-        self._connection.owner.fire(self._toxic_of(stage), self._connection)
+    def fire(self, stage: Stage) -> bool:
+        return self._connection.owner.fire(self._toxic_of(stage), self._connection)
 
-    def acted(self, stage: Stage) -> int:
-        return self._toxic_of(stage).acted
+    def spent(self, stage: Stage) -> bool:
+        return self._toxic_of(stage).spent
 
     def _toxic_of(self, stage: Stage) -> Toxic:
         return next(toxic for toxic, one in self.stages if one is stage)

@@ -119,7 +119,7 @@ class Proxy:
     # -- toxics ---------------------------------------------------------------------------------
 
     def add(self, toxic: Toxic) -> None:
-        self.chain.add(toxic, list(self._connections))
+        self.chain.add(toxic, self._accepted, list(self._connections))
 
     def update(self, toxic: Toxic, toxicity: float, attributes: dict[str, Any]) -> None:
         self.chain.update(toxic, toxicity, attributes, list(self._connections))
@@ -133,8 +133,13 @@ class Proxy:
 
     # -- what connections tell ------------------------------------------------------------------
 
-    def fire(self, toxic: Toxic, connection: Connection) -> None:
-        """A toxic is about to act on a connection for the first time: first told, then counted."""
+    def fire(self, toxic: Toxic, connection: Connection) -> bool:
+        """A toxic is about to act on a connection for the first time: first told, then counted.
+
+        False: it must not, since it has acted on its ``first_n`` connections.
+        """
+        if toxic.spent:
+            return False
         self._log.write(
             {
                 "proxy": self.name,
@@ -147,6 +152,7 @@ class Proxy:
         )
         toxic.fired += 1
         toxic.acted += 1
+        return True
 
     def gone(self, connection: Connection) -> None:
         if connection in self._connections:

@@ -42,11 +42,14 @@ class Way(Protocol):
 
     loop: Scheduler
 
-    def fire(self, stage: Stage) -> None:
-        """Write down that this stage's toxic acts on this connection now."""
+    def fire(self, stage: Stage) -> bool:
+        """Write down that this stage's toxic acts on this connection now; False: it must not, since
+        it has acted on its ``first_n`` connections."""
+        ...
 
-    def acted(self, stage: Stage) -> int:
-        """How often this stage's toxic has acted since it was added, on whatever connection."""
+    def spent(self, stage: Stage) -> bool:
+        """Whether :meth:`fire` would say no."""
+        ...
 
     def cut(self) -> None:
         """From here on the end of this direction closes the whole connection."""
@@ -74,6 +77,7 @@ class Stage:
         self.next: Next = _Nowhere()
         self.held = 0
         self.over = False
+        self.passing = False
         self._fired = False
 
     def start(self) -> None:
@@ -96,10 +100,16 @@ class Stage:
     def stop(self) -> None:
         """The connection is gone: no timer may come any more."""
 
-    def _fire(self) -> None:
-        if not self._fired:
-            self._fired = True
-            self.way.fire(self)
+    def afresh(self) -> None:
+        """The toxic's ``first_n`` has changed: it may act, and be counted, again."""
+        self._fired = self.passing = False
+
+    def _fire(self) -> bool:
+        """Called before it acts. False: it must let everything pass, now and later (``passing``)."""
+        if not (self._fired or self.passing):
+            self._fired = self.way.fire(self)
+            self.passing = not self._fired
+        return not self.passing
 
     def _close(self) -> None:
         """End this direction here, and with it the connection; later bytes are dropped."""
