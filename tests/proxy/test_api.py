@@ -298,7 +298,7 @@ def test_toxics_are_listed_and_removed(ask: Http, upstream: Server) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
 def test_an_unknown_toxic_is_not_found(ask: Http, upstream: Server, method: str) -> None:
     create(ask, upstream.address)
-    body = {} if method in ("POST", "PATCH") else None
+    body: object = {} if method in ("POST", "PATCH") else None
     answer = ask(method, "/proxies/api/toxics/none", body)
     assert answer.status == 404
     assert answer.json == {"error": "toxic not found", "status": 404}

@@ -169,7 +169,7 @@ def test_a_first_n_that_is_not_given_is_not_shown(faults: FaultProxy, upstream: 
     ],
 )
 def test_a_firing_is_counted_once_a_connection(
-    faults: FaultProxy, upstream: Server, type: str, attributes: dict[str, int]
+    faults: FaultProxy, upstream: Server, type: str, attributes: dict[str, Any]
 ) -> None:
     proxy = faults.proxy("api", upstream.address)
     toxic = proxy.add(type, **attributes)

@@ -114,7 +114,7 @@ class Way:
 
     # what the test does
     @property
-    def bytes(self) -> bytes:
+    def all(self) -> bytes:
         return b"".join(data for _, data in self.out)
 
     def send(self, data: bytes) -> None:
@@ -156,7 +156,7 @@ def test_what_delays_neither_loses_nor_overtakes(
         way.loop.run(wait)
     way.finish()
     way.loop.run()
-    assert way.bytes == b"".join(sent)
+    assert way.all == b"".join(sent)
     assert way.ended_at is not None
     assert [stage.held for stage in way.stages] == [0] * len(toxics)
 
@@ -188,7 +188,7 @@ def test_changes_and_removals_in_the_middle_lose_nothing(
             removed.add(place)
     way.finish()
     way.loop.run()
-    assert way.bytes == b"".join(sent)
+    assert way.all == b"".join(sent)
     assert way.ended_at is not None
 
 
@@ -221,9 +221,9 @@ def test_what_has_acted_often_enough_passes_all_at_once(
     way.is_spent = True
     for data, wait in zip(sent, waits):
         way.send(data)
-        assert way.bytes.endswith(data)
+        assert way.all.endswith(data)
         way.loop.run(wait)
-    assert way.bytes == b"".join(sent)
+    assert way.all == b"".join(sent)
     assert way.ended_at is None
     way.finish()
     assert way.ended_at is not None
@@ -242,10 +242,10 @@ def test_how_a_stream_is_cut_does_not_change_what_is_corrupted(
         size = data.draw(st.integers(1, len(rest)))
         parts.send(rest[:size])
         rest = rest[size:]
-    assert whole.bytes == parts.bytes
-    assert len(whole.bytes) == len(sent)
-    assert {a ^ b for a, b in zip(whole.bytes, sent)} <= {0, 0xFF}
-    assert (whole.bytes != sent) == bool(whole.fired)
+    assert whole.all == parts.all
+    assert len(whole.all) == len(sent)
+    assert {a ^ b for a, b in zip(whole.all, sent)} <= {0, 0xFF}
+    assert (whole.all != sent) == bool(whole.fired)
 
 
 @given(st.integers(0, 500), chunks)
@@ -254,7 +254,7 @@ def test_limit_data_gives_the_beginning_and_no_more(limit: int, sent: list[bytes
     for data in sent:
         way.send(data)
     total = b"".join(sent)
-    assert way.bytes == total[:limit]
+    assert way.all == total[:limit]
     reached = bool(sent) and len(total) >= limit
     assert (way.ended_at is not None) == way.was_cut == bool(way.fired) == reached
 
@@ -267,7 +267,7 @@ def test_a_slicers_pieces_are_as_large_as_was_asked(
     way.send(sent)
     way.loop.run()
     assert all(1 <= len(data) <= average + variation for _, data in way.out)
-    assert way.bytes == sent
+    assert way.all == sent
 
 
 @given(
@@ -334,7 +334,7 @@ def test_a_bandwidth_of_zero_lets_nothing_pass_until_it_changes() -> None:
     assert way.out == [] and way.ended_at is None
     way.stages[0].update({"rate": 1})
     way.loop.run()
-    assert way.bytes == b"held"
+    assert way.all == b"held"
     assert way.ended_at == 3600.004
 
 
@@ -342,7 +342,7 @@ def test_a_higher_rate_counts_for_what_is_already_held() -> None:
     way = Way(("bandwidth", {"rate": 1}))
     way.send(b"x" * 10_000)
     way.loop.run(1.05)
-    assert len(way.bytes) == 1000
+    assert len(way.all) == 1000
     way.stages[0].update({"rate": 9})
     way.loop.run()
     assert way.out[-1][0] == 2.05

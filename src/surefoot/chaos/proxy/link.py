@@ -45,8 +45,14 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
-        self.transport.pause_reading()  # until the other side is there as well
+        # Not to be read until the other side is there as well. Python 3.10's transport begins to
+        # read after this method, whatever was asked in it: so it is asked right after that.
+        self._connection.loop.call_soon(self._wait)
         self._opened()
+
+    def _wait(self) -> None:
+        if not self._connection.running:
+            self.read(False)
 
     def data_received(self, data: bytes) -> None:
         self.out.receive(data)
