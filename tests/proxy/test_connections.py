@@ -6,6 +6,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -30,13 +31,16 @@ def descriptors() -> Iterator[None]:
 
 
 def test_a_thousand_connections_are_open_at_once(ask: Http, descriptors: None) -> None:
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1000):
-            writer.write(data)
-        writer.close()
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self._transport = cast(asyncio.Transport, transport)
+
+        def data_received(self, data: bytes) -> None:
+            self._transport.write(data)
 
     async def main() -> None:
-        server = await asyncio.start_server(echo, "127.0.0.1", 0, backlog=4096)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=4096)
         port = server.sockets[0].getsockname()[1]
         wanted = {"name": "many", "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{port}"}
         made = (await asyncio.to_thread(ask, "POST", "/proxies", wanted)).json
@@ -54,6 +58,8 @@ def test_a_thousand_connections_are_open_at_once(ask: Http, descriptors: None) -
             assert await reader.readline() == b"%d\n" % -number
         for _, writer in opened:
             writer.close()
+        for _, writer in opened:
+            await writer.wait_closed()
         await asyncio.to_thread(ask, "DELETE", "/proxies/many")
         server.close()
         await server.wait_closed()

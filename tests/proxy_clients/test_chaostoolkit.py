@@ -14,9 +14,7 @@ from tests.proxy.servers import Server, connect, read_all, round_trip
 
 
 @pytest.fixture
-def configuration(
-    url: str, upstream: Server, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
+def configuration(url: str, upstream: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A proxy ``api`` before the upstream, made by the toolkit's own action."""
     monkeypatch.setenv("api_PORT", "")  # the action writes it into the environment
     made: dict[str, Any] = {"toxiproxy_url": url}

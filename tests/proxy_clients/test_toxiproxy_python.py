@@ -53,7 +53,11 @@ def test_toxics_are_added_listed_and_destroyed(client: Any, upstream: Server) ->
     proxy.add_toxic(name="tear", type="reset_peer", stream="upstream", attributes={"timeout": 0})
     assert set(proxy.toxics()) == {"latency_downstream", "tear"}
     toxic = proxy.get_toxic("tear")
-    assert (toxic.type, toxic.stream, toxic.attributes) == ("reset_peer", "upstream", {"timeout": 0})
+    assert (toxic.type, toxic.stream, toxic.attributes) == (
+        "reset_peer",
+        "upstream",
+        {"timeout": 0},
+    )
     with connect(proxy.listen) as connection, pytest.raises(ConnectionResetError):
         round_trip(connection, b"x")
     assert proxy.destroy_toxic("tear")
