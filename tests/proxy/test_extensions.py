@@ -128,7 +128,7 @@ def test_first_n_takes_connections_of_a_pool_into_account(
 def test_a_higher_toxicity_adds_to_those_that_were_hit(upstream: Server) -> None:
     with FaultProxy(seed=5) as faults:
         proxy = faults.proxy("api", upstream.address)
-        cut = proxy.add("timeout", toxicity=0.0)
+        cut = proxy.add("corrupt", probability=1, toxicity=0.0)
         hit = []
         clients = [connect(proxy.listen) for _ in range(30)]
         for client in clients:
@@ -137,11 +137,7 @@ def test_a_higher_toxicity_adds_to_those_that_were_hit(upstream: Server) -> None
             cut.update(toxicity=toxicity)
             now = set()
             for number, client in enumerate(clients):
-                client.settimeout(0.02)
-                client.sendall(b"x")
-                try:
-                    client.recv(1)
-                except TimeoutError:
+                if round_trip(client, b"x") != b"x":
                     now.add(number)
             hit.append(now)
         for client in clients:

@@ -16,6 +16,9 @@ REAL = os.environ.get("TOXIPROXY_URL")
 @pytest.fixture
 def url() -> Iterator[str]:
     if REAL:
+        with FaultProxy(url=REAL) as faults:
+            for name in faults.ask("GET", "/proxies"):  # what an earlier test left there
+                faults.ask("DELETE", f"/proxies/{name}")
         yield REAL.rstrip("/")
         return
     with FaultProxy(seed=1) as faults:
