@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo examples setup test test-processes test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo examples setup test test-processes test-rules test-catalog test-proxy-clients census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -44,6 +44,10 @@ census: ## which exception classes of the catalog's libraries no rule knows (NEW
 	@$(BOOTSTRAP) catalog
 	@$(if $(NEWEST),.venvs/catalog/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e ".[catalog]")
 	@PYTHONPATH=. .venvs/catalog/bin/python -W ignore -m tests.libraries.census
+
+test-proxy-clients: ## Toxiproxy's clients for Python, Node and Chaos Toolkit against our fault proxy
+	@$(BOOTSTRAP) proxy
+	@.venvs/proxy/bin/python -m pytest tests/proxy_clients $(ARGS)
 
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)

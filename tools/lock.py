@@ -1,5 +1,5 @@
 """Writes constraints/: the newest versions of everything `dev` needs, for each Python, and of what
-`catalog` needs, for the main one.
+`catalog` and `proxy` need, for the main one.
 
     make lock
 
@@ -57,6 +57,7 @@ if __name__ == "__main__":
             with tempfile.TemporaryDirectory() as folder:
                 write(version_text(version), resolve(interpreter, Path(folder)))
     main = choose_main(find())
-    with tempfile.TemporaryDirectory() as folder:
-        pins = resolve(find()[main], Path(folder), "catalog")
-        write(version_text(main), pins, "catalog-")
+    for profile in ("catalog", "proxy"):
+        with tempfile.TemporaryDirectory() as folder:
+            pins = resolve(find()[main], Path(folder), profile)
+            write(version_text(main), pins, f"{profile}-")

@@ -24,9 +24,18 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
+MAIN_ONLY = ("codec_libs", "crash", "house", "proxy_libs", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules")
+OWN_TARGET = (
+    "cli",
+    "deadletter",
+    "demo",
+    "docs",
+    "isolation",
+    "libraries",
+    "proxy_clients",
+    "rules",
+)
 """Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
 process a test: `make test-processes`), or in another environment. The code in the docs is run by
 `make check`."""

@@ -38,6 +38,7 @@ COMMANDS = dict(walk((), main))
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
+        "fault-proxy",
         *("rollback", "resolve", "cancel", "dead-letters"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
         *("catalog", "catalog list", "catalog explain", "catalog lint", "catalog export"),
@@ -52,7 +53,7 @@ def test_help_teaches_by_example(project: Project, path: tuple[str, ...]) -> Non
     assert told == project.run(*path, "-h").stdout
     if not isinstance(COMMANDS[path], click.Group) and path != ("completion",):
         assert "--json" in told
-        reads_a_journal = path[0] != "catalog" or path == ("catalog", "export")
+        reads_a_journal = path[0] not in ("catalog", "fault-proxy") or path == ("catalog", "export")
         assert ("--journal" in told) == reads_a_journal
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, chaos, completion, doctor, letters, map, operators, recover, run, runs
+from . import (
+    catalog,
+    chaos,
+    completion,
+    doctor,
+    fault_proxy,
+    letters,
+    map,
+    operators,
+    recover,
+    run,
+    runs,
+)
 from .app import App
 from .options import examples
 
@@ -23,6 +35,7 @@ COMMANDS = (
     catalog.catalog,
     map.map_,
     chaos.chaos,
+    fault_proxy.fault_proxy,
     doctor.doctor,
     completion.completion,
 )
