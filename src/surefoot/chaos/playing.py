@@ -86,8 +86,8 @@ def told(result: CellResult, asked: Marked, node: str) -> str:
     because = f" ({cell.because})" if cell.because else ""
     lines.append(f"  expected  {' or '.join(cell.allowed)}{because}")
     lines.append(
-        f"  seen      {result.outcome}: {result.fired} firings, {result.processes} processes, "
-        f"{result.attempts} attempts"
+        f"  seen      {result.outcome}: {_counted(result.fired, 'firing')}, "
+        f"{_counted(result.processes, 'process')}, {_counted(result.attempts, 'attempt')}"
     )
     for one in result.effects:
         lines.append(
@@ -104,6 +104,11 @@ def told(result: CellResult, asked: Marked, node: str) -> str:
         )
         lines.append(f"            {result.journal}/output.txt is what it printed")
     return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    plural = "es" if what.endswith("s") else "s"
+    return f"{number} {what}{plural if number != 1 else ''}"
 
 
 def _what_happened(result: CellResult) -> list[str]:

@@ -164,7 +164,7 @@ class Marked:
 
 
 def _words(fault: FaultSpec) -> set[str]:
-    return {fault.value, fault.words, fault.what}
+    return {fault.value, fault.words, fault.what, fault.words.partition(" ")[0]}
 
 
 def _assumed(steps: Iterable[str]) -> Control:
