@@ -49,11 +49,9 @@ def timeline(document: Mapping[str, Any]) -> list[str]:
     waited = sum(one["waited"] or 0.0 for one in document["failures"])
     error = document["error"]
     why = f" as {error['kind']}: {error['message']}" if error else ""
-    resumed = f", resumed {document['resumes']} times" if document["resumes"] else ""
-    lines.append(
-        f"  {document['status']}{why} ({len(document['failures'])} failed attempts, {waited:.1f} s "
-        f"waited{resumed})"
-    )
+    resumed = f", {_counted(document['resumes'], 'resume')}" if document["resumes"] else ""
+    failed = _counted(len(document["failures"]), "failed attempt")
+    lines.append(f"  {document['status']}{why} ({failed}, {waited:.1f} s waited{resumed})")
     return lines
 
 
@@ -82,6 +80,10 @@ def _events(document: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
         if one["dead_letter"]:
             words += f", dead letter {one['dead_letter']}"
         yield ended, words
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _name(step: str, item: int | None) -> str:
