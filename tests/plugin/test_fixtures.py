@@ -187,6 +187,19 @@ def test_it(fault_proxy):
     result.assert_outcomes(passed=1)
 
 
+def test_the_fault_proxy_takes_options(play: Play) -> None:
+    result = play(
+        """
+import pytest
+
+@pytest.mark.parametrize("fault_proxy", [{"seed": 7}], indirect=True)
+def test_seed(fault_proxy):
+    assert fault_proxy.seed == 7
+"""
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_methods_of_unittest_may_use_them(play: Play) -> None:
     result = play(
         ALL

@@ -127,13 +127,15 @@ def crash_at(surefoot_bench: Bench) -> CrashAt:
 
 
 @pytest.fixture
-def fault_proxy() -> Iterator[FaultProxy]:
+def fault_proxy(request: pytest.FixtureRequest) -> Iterator[FaultProxy]:
     """A TCP proxy on loopback that delays, cuts and spoils what passes:
     `api = fault_proxy.proxy("api", "127.0.0.1:5432")`, and `api.add("latency", latency=200)`.
+
+    Indirect parametrisation gives it other options: `[{"url": "http://localhost:8474"}]`.
     """
     from .proxy import FaultProxy
 
-    with FaultProxy(seed=0) as made:
+    with FaultProxy(**getattr(request, "param", {"seed": 0})) as made:
         yield made
 
 
