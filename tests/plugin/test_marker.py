@@ -310,3 +310,19 @@ class TestOld(unittest.TestCase):
     )
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*not_fired: @pytest.mark.resilience played nothing here*"])
+
+
+def test_more_workflows_than_are_held_at_a_time_are_played_all_the_same(play: Play) -> None:
+    tests = "".join(
+        f"""
+@pytest.mark.resilience(workflow=shop, input={given}, steps=["pay"], faults=["exit"])
+def test_{number}(resilience, surefoot_sessions):
+    assert resilience.outcome == "recovered"
+    assert len(surefoot_sessions._open) == {held}
+    assert len(surefoot_sessions._controls) == {controls}
+"""
+        for number, (given, held, controls) in enumerate(
+            [(1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4), (5, 4, 5), (1, 4, 5), (1, 4, 5)]
+        )
+    )
+    play(MARK + tests).assert_outcomes(passed=7)

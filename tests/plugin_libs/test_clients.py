@@ -87,8 +87,12 @@ async def test_waits(warm, faults, virtual_clock, journal):
     assert_recovered(run, "yes", kinds=["timeout"])
     assert sum(virtual_clock.sleeps) > 120
     assert [one.run_id for one in journal.runs()] == [run.run_id]
+
+async def test_is_as_it_was_for_the_next_one(warm, journal):
+    assert (await asked.start()).result == "yes"
+    assert len(journal.runs()) == 1
 """,
         "-p",
         "anyio.pytest_plugin",
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)

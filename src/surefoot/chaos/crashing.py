@@ -20,6 +20,7 @@ from typing import Any
 
 from ..clock import ManualClock
 from ..errors import UsageError
+from ..runtime import scrub
 from .bench import Bench
 from .clocks import SkippingClock
 from .fault import name_of
@@ -105,7 +106,8 @@ class CrashAt:
             raise AssertionError(_not_fired(spec, code, answer, output))
         if answer is not None or (code is not None and code >= 0):
             raise AssertionError(
-                f"crash_at: the fault acted, and yet the process ended with {code}, not by it\n{output}"
+                f"crash_at: the fault acted, and yet the process ended with {code}, not by it\n"
+                f"{scrub(output)}"
             )
         self._bench.catch_up(self._last(run))
         return Crashed(run, fired[0], output)
@@ -188,7 +190,7 @@ def _not_fired(spec: FaultSpec, code: int | None, answer: Any, output: str) -> s
         lines.append(f"  its process ended with {code}")
     if output.strip():
         lines.append("  it printed:")
-        lines += [f"    {line}" for line in output.strip().splitlines()[-15:]]
+        lines += [f"    {line}" for line in str(scrub(output)).strip().splitlines()[-15:]]
     return "\n".join(lines)
 
 

@@ -19,6 +19,10 @@ from .targets import python_path
 __all__ = ["Sessions", "told", "told_sweep"]
 
 
+OPEN = 4
+"""Arenas at a time: each is a process that has imported a workflow, with all that this needs."""
+
+
 class Sessions:
     """The arenas of a test session: one for each workflow and input, with its run without faults.
 
@@ -27,13 +31,18 @@ class Sessions:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._open = ExitStack()
-        self._arenas: dict[tuple[Any, ...], Arena] = {}
+        self._open: dict[tuple[Any, ...], tuple[Arena, ExitStack]] = {}
+        self._number = 0
         self._controls: dict[tuple[Any, ...], Control | SurefootError] = {}
 
     def close(self) -> None:
         """End their processes."""
-        self._open.close()
+        while self._open:
+            self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        _, entered = self._open.pop(next(iter(self._open)))
+        entered.close()
 
     def play(self, asked: Marked, cell: Cell) -> CellResult:
         """Play one cell.
@@ -54,11 +63,8 @@ class Sessions:
         return matrix
 
     def _ready(self, asked: Marked) -> tuple[Arena, Control]:
-        arena = self._arenas.get(asked.key)
-        if arena is None:
-            folder = self._folder / f"{len(self._arenas) + 1}"
-            made = arena_of(asked, folder, {"PYTHONPATH": python_path()})
-            arena = self._arenas[asked.key] = self._open.enter_context(made)
+        arena, entered = self._open.pop(asked.key, None) or self._entered(asked)
+        self._open[asked.key] = arena, entered  # the one that was used last stands last
         if asked.key not in self._controls:
             try:
                 self._controls[asked.key] = arena.control()
@@ -68,6 +74,15 @@ class Sessions:
         if isinstance(control, SurefootError):
             raise control
         return arena, control
+
+    def _entered(self, asked: Marked) -> tuple[Arena, ExitStack]:
+        if len(self._open) >= OPEN:
+            self._close_oldest()
+        self._number += 1
+        entered = ExitStack()
+        environment = {"PYTHONPATH": python_path()}
+        made = arena_of(asked, self._folder / str(self._number), environment)
+        return entered.enter_context(made), entered
 
 
 # -- words ----------------------------------------------------------------------------------------

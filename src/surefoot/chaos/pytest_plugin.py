@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,8 +225,8 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
     if bench is None:
         yield
         return
-    _enter_in_its_own_task(item, bench)
-    outcome: Any = yield
+    with _in_its_own_task(item, bench):
+        outcome: Any = yield
     if bench.faults is None or outcome.excinfo is not None:
         return
     silent = bench.faults.silent()
@@ -236,11 +237,13 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         outcome.force_exception(pytest.fail.Exception(words, pytrace=False))
 
 
-def _enter_in_its_own_task(item: Any, bench: Bench) -> None:
+@contextmanager
+def _in_its_own_task(item: Any, bench: Bench) -> Iterator[None]:
     """An async test stands in the context of its plugin's event loop, which an async fixture may have
     started before the Runtime was entered."""
     test = getattr(item, "obj", None)
     if not inspect.iscoroutinefunction(test):
+        yield
         return
 
     @functools.wraps(test)
@@ -249,3 +252,7 @@ def _enter_in_its_own_task(item: Any, bench: Bench) -> None:
             return await test(*args, **kwargs)
 
     item.obj = within
+    try:
+        yield
+    finally:
+        item.obj = test

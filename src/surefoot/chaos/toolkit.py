@@ -247,7 +247,7 @@ def _answer(ended: Ended) -> dict[str, Any]:
         how = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
         raise SurefootError(f"the process of the run ended with {how}, and left no answer")
     if "error" in ended.answer:
-        raise SurefootError(str(ended.answer["error"]).strip().splitlines()[-1])
+        raise SurefootError(_last_line(ended.answer["error"]))
     return {name: ended.answer[name] for name in ("status", "result", "kind")}
 
 
@@ -259,8 +259,15 @@ def _not_fired(spec: FaultSpec, ended: Ended) -> str:
     )
     told = ended.answer or {}
     reached = ", ".join(f"{name} {number}×" for name, number in told.get("reached", {}).items())
-    why = told.get("error") or f"the run is {told.get('status')}; it reached {reached or 'nothing'}"
+    error = _last_line(told["error"]) if "error" in told else ""
+    why = error or f"the run is {told.get('status')}; it reached {reached or 'nothing'}"
     return f"not_fired: {spec.words} at {where} did not act, so nothing is proved: {why}"
+
+
+def _last_line(error: str) -> str:
+    from ..runtime import scrub
+
+    return str(scrub(error.strip().splitlines()[-1]))
 
 
 def _tally(folder: str, expected: Sequence[Any] | None, effect: str | None) -> Tally:

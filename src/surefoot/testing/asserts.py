@@ -202,7 +202,9 @@ def _reached(injector: _Faults) -> str:
 
 def _letters(run: Run[Any]) -> list[dict[str, Any]]:
     found = [one for one in run.document()["steps"] if one["dead_letter"] == "open"]
-    return sorted(found, key=lambda one: (one["step"], one["item"] if one["item"] is not None else -1))
+    return sorted(
+        found, key=lambda one: (one["step"], one["item"] if one["item"] is not None else -1)
+    )
 
 
 def _step_name(step: Any) -> str:
