@@ -38,10 +38,10 @@ def test_by_name(resilience):
     for name in (
         "load/before/killed",
         "load/after/killed",
-        "load/before/os._exit_1",
+        "load/before/os._exit*",
         "pay/before/killed",
         "pay/after/killed",
-        "pay/before/os._exit_1",
+        "pay/before/os._exit*",
     ):
         result.stdout.fnmatch_lines([f"PASSED test_it.py::test_shop[[]{name}]"])
 
@@ -254,13 +254,30 @@ def test_a_failing_run_without_faults_is_told_once_for_all(play: Play) -> None:
     result = play(
         MARK
         + """
-@pytest.mark.resilience(workflow=shop, input="three", faults=["killed"], steps=["pay"])
+@step
+def broken() -> int:
+    raise ValueError("it never worked")
+
+@workflow
+def breaking() -> int:
+    return broken()
+
+@pytest.mark.resilience(workflow=breaking, faults=["killed"])
 def test_it():
+    pass
+
+@pytest.mark.resilience(workflow=shop, input="three", faults=["killed"], steps=["pay"])
+def test_wrong_input():
     pass
 """
     )
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*ControlFailed: the control run*did not complete*"])
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*ControlFailed: the control run*did not complete*it never worked*",
+            "*expected a whole number, got 'three'*",
+        ]
+    )
 
 
 @pytest.mark.parametrize(

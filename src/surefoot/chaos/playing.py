@@ -63,7 +63,8 @@ class Sessions:
         return matrix
 
     def _ready(self, asked: Marked) -> tuple[Arena, Control]:
-        arena, entered = self._open.pop(asked.key, None) or self._entered(asked)
+        known = asked.key in self._open
+        arena, entered = self._open.pop(asked.key) if known else self._entered(asked)
         self._open[asked.key] = arena, entered  # the one that was used last stands last
         if asked.key not in self._controls:
             try:
