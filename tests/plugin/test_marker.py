@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from .conftest import Play
@@ -343,3 +346,20 @@ def test_{number}(resilience, surefoot_sessions):
         )
     )
     play(MARK + tests).assert_outcomes(passed=7)
+
+
+def test_the_command_that_is_told_plays_the_cell(
+    play: Play, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from surefoot.chaos.plan import Only, planned
+    from surefoot.chaos.resilience import _assumed, marked
+
+    play("")  # writes shop.py
+    monkeypatch.chdir(project)
+    asked = marked({"workflow": "shop.py:shop", "input": 3}, "here")
+    for cell in asked.cells():
+        words = shlex.split(asked.command(cell))
+        assert words[:5] == ["surefoot", "chaos", "shop.py:shop", "--input", "3"]
+        only = Only.parse(words[6::2])
+        found = planned(asked.document, asked.catalog, _assumed(asked._steps), only=only)
+        assert cell.id in [one.id for one in found.cells], cell.id

@@ -81,11 +81,13 @@ class Marked:
             words += ["--input", self.given["input"]]
         for name, text in self.given["args"].items():
             words += ["--arg", f"{name}={text}"]
-        if cell.step is None:
+        fault = cell.faults[0]
+        if fault.seam == "write" and fault.what == "kill":
             return shlex.join([*words, "--crash-sweep"])
-        return shlex.join(
-            [*words, "--only", f"step={cell.step}", "--only", f"kind={cell.faults[0].words}"]
-        )
+        if cell.step is not None:
+            words += ["--only", f"step={cell.step}"]
+        kind = "exit" if fault.what == "exit" else fault.words
+        return shlex.join([*words, "--only", f"kind={kind}"])
 
     def _sampled(self, cells: list[Cell]) -> list[Cell]:
         if self.sample is None or self.sample >= len(cells):
