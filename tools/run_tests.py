@@ -27,17 +27,20 @@ TESTS = ROOT / "tests"
 MAIN_ONLY = ("codec_libs", "crash", "house", "proxy_libs", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
 OWN_TARGET = (
+    "chaostoolkit",
     "cli",
     "deadletter",
     "demo",
     "docs",
     "isolation",
     "libraries",
+    "plugin",
+    "plugin_libs",
     "proxy_clients",
     "rules",
 )
-"""Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
-process a test: `make test-processes`), or in another environment. The code in the docs is run by
+"""Areas with a make target of their own: too slow for `make test` (cli, deadletter, isolation and plugin
+start processes: `make test-processes`), or in another environment. The code in the docs is run by
 `make check`."""
 
 
