@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo examples setup test test-processes test-rules test-catalog test-proxy-clients test-chaostoolkit census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog test-proxy-clients test-chaostoolkit census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -18,6 +18,23 @@ help: ## this list
 demo: ## sets up and runs the example on real files: kills it half way and resumes (ARGS="--root DIR")
 	@$(BOOTSTRAP) demo
 	@$(PY) examples/file_triage/demo.py $(ARGS)
+
+chaos-demo: setup ## the demo's workflow under chaos, each fault and each write; its page: docs/examples/chaos-demo.html
+	@$(BOOTSTRAP) demo
+	@mkdir -p docs/examples
+	@SUREFOOT_RULES=examples/file_triage/rules.toml $(PY) -m surefoot chaos examples.file_triage.pipeline:triage \
+		--setup examples.file_triage.chaos:setup --crash-sweep --html docs/examples/chaos-demo.html $(ARGS)
+
+sweep-full: setup ## kills at all writes of the demo's workflow, all pairs of kills of another; the result goes into docs/chaos.md
+	@$(BOOTSTRAP) demo
+	@$(PY) tools/sweep.py --write $(ARGS)
+
+sweep-sample: setup ## a sample of the same, by chance
+	@$(BOOTSTRAP) demo
+	@$(PY) tools/sweep.py --sample 40 $(ARGS)
+
+test-chaos: setup ## surefoot chaos on planted bugs: does it go red, and where it must
+	@$(PY) -m pytest tests/vacuity $(ARGS)
 
 examples: setup ## runs the three small examples: LLM extraction, payment saga, GPU batches
 	@$(PY) examples/llm_extraction/run.py

@@ -38,10 +38,11 @@ OWN_TARGET = (
     "plugin_libs",
     "proxy_clients",
     "rules",
+    "vacuity",
 )
 """Areas with a make target of their own: too slow for `make test` (cli, deadletter, isolation and plugin
-start processes: `make test-processes`), or in another environment. The code in the docs is run by
-`make check`."""
+start processes: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in another
+environment. The code in the docs is run by `make check`."""
 
 
 @dataclass(frozen=True)

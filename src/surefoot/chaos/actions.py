@@ -24,6 +24,7 @@ __all__ = [
     "Exit",
     "Jump",
     "Kill",
+    "Pause",
     "Raise",
     "Return",
     "system_error",
@@ -67,6 +68,17 @@ class Kill:
     def act(self, place: Place, value: Any) -> Any:
         os.kill(os.getpid(), self.number)
         return value  # SIGTERM is handled by whoever handles it
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop the process until somebody continues it, as a machine does that is moved or swaps."""
+
+    words: str = "SIGSTOP"
+
+    def act(self, place: Place, value: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return value
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,18 @@ class Return:
 
     def act(self, place: Place, value: Any) -> Any:
         return self.change(value)
+
+    def is_vain(self, value: Any) -> bool:
+        """Whether it would change nothing, as emptying what is empty: then it is no fault.
+
+        >>> Return(lambda value: value[:1]).is_vain("a"), Return(str).is_vain(1)
+        (True, False)
+        """
+        changed = self.change(value)
+        try:
+            return changed is value or (type(changed) is type(value) and bool(changed == value))
+        except Exception:  # arrays have no truth, other values no comparison
+            return False
 
 
 def system_error(name: str) -> Raise:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .arena import Arena, Control
 from .model import Cell, CellResult
-from .plan import pair_of
+from .plan import can_follow, ends_process, pair_of
+from .verdict import EVENTS
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Campaign", "Matrix", "pairs"]
+__all__ = ["Campaign", "Matrix"]
 
 Progress = Callable[[CellResult, int, int], None]
-"""Told of each result, with how many there are by now, and how many there will be."""
+"""Told of each result, with how many there are by now, and how many there will be (of pairs of kills,
+nobody knows before: then at least so many)."""
+
+SHARED = 4
+"""Writes at the end of a run that may come or not: which ends of items share a commit depends on the
+threads. Or a tenth of all, if that is more."""
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Matrix:
     notes: list[str] = field(default_factory=list)
     not_played: int = 0
     """Cells that the time limit left out."""
+    beyond: int = 0
+    """Cells at a write that came in the control run alone: they are none."""
     effects: tuple[str, ...] = ()
     """All effects of the workflow by its map, also those that nobody counted."""
     seconds: float = 0.0
@@ -55,10 +60,10 @@ class Matrix:
 
     @property
     def exit_code(self) -> int:
-        """1 for a violation; 5 where a fault did not fire, or nothing was played at all."""
+        """1 for a violation; 5 where a fault did not fire, was not played, or there was none at all."""
         if self.violations:
             return 1
-        return 5 if self.not_fired or not self.results else 0
+        return 5 if self.not_fired or self.not_played or not self.results else 0
 
     def outcomes(self) -> Counter[str]:
         return Counter(one.outcome for one in self.results)
@@ -85,66 +90,130 @@ class Campaign:
         self._jobs = max(1, jobs)
         self._end = None if time_limit is None else _now() + time_limit
         self._progress = progress
-        self._told = threading.Lock()
+        self._telling = threading.Lock()
 
     def play(self, cells: Sequence[Cell], matrix: Matrix) -> None:
         """Play these, and put what came of them into the matrix, in their order."""
-        found: dict[int, CellResult] = {}
-        left = iter(enumerate(cells))
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="surefoot-chaos") as pool:
-            running: dict[Future[CellResult], int] = {}
-            while True:
-                while len(running) < self._jobs and not self._late():
-                    following = next(left, None)
-                    if following is None:
-                        break
-                    number, cell = following
-                    running[pool.submit(self._arena.play, cell, self._control)] = number
-                if not running:
-                    break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for one in done:
-                    result = found[running.pop(one)] = one.result()
-                    if self._progress is not None:
-                        self._progress(result, len(matrix.results) + len(found), len(cells))
-        matrix.results += [found[number] for number in sorted(found)]
-        matrix.not_played += len(cells) - len(found)
+        rows = [functools.partial(self._one, one, matrix) for one in cells]
+        self._play(rows, matrix, len(cells))
 
     def play_pairs(
-        self, firsts: Sequence[Cell], seconds: Callable[[int], Cell], matrix: Matrix, limit: int
+        self, seconds: Sequence[Cell], matrix: Matrix, *, sample: int | None, seed: int
     ) -> None:
-        """A first kill at each of ``firsts``, and a second one at every write of the process after it.
+        """Two faults: after each of the matrix' cells that ended its process, each of ``seconds`` that
+        can act in the process that went on.
 
-        How many writes that process makes nobody knows before; the second kill moves on until it does
-        not fire any more, which ends the row and is no failure.
-
-        :param limit: writes of the second process that are tried at most.
+        :param sample: so many of them, by chance; None: all.
         """
-        for first in firsts:
-            number = 1
-            while number <= limit:
-                batch = [pair_of(first, seconds(n)) for n in range(number, number + self._jobs)]
-                trial = Matrix(matrix.workflow, self._control)
-                self.play(batch, trial)
-                fired = [one for one in trial.results if one.outcome != "not_fired"]
-                matrix.results += fired
-                matrix.not_played += trial.not_played
-                if len(fired) < len(batch):
-                    break
-                number += self._jobs
+        pairs = [
+            pair_of(first.cell, second)
+            for first in self._firsts(matrix)
+            for second in seconds
+            if can_follow(second, first.after)
+        ]
+        if sample is not None and sample < len(pairs):
+            chosen = set(random.Random(seed).sample(range(len(pairs)), sample))
+            matrix.notes.append(f"a sample of {sample} of {len(pairs)} pairs, seed {seed}")
+            pairs = [one for number, one in enumerate(pairs) if number in chosen]
+        self.play(pairs, matrix)
 
-    def _late(self) -> bool:
-        return self._end is not None and _now() >= self._end
+    def walk_pairs(
+        self, second: Callable[[int], Cell], matrix: Matrix, *, sample: int | None, seed: int
+    ) -> None:
+        """Two kills: after each of the matrix' kills at the journal, one at every event at the journal
+        of the process that went on.
+
+        How many there are nobody knows before: the second kill moves on until the run is over before
+        it could act. That ends the row, and is no failure.
+
+        :param sample: so many of those that are known of, by chance; None: all.
+        """
+        firsts = [one for one in self._firsts(matrix) if one.cell.faults[0].seam == "write"]
+        known = [
+            pair_of(one.cell, second(number))
+            for one in firsts
+            for number in range(1, one.after.get("write", 0) + 1)
+        ]
+        if sample is not None:
+            few = random.Random(seed).sample(known, min(sample, len(known)))
+            matrix.notes.append(f"a sample of {len(few)} of {len(known)} pairs, seed {seed}")
+            self.play(few, matrix)
+            return
+        rows = [functools.partial(self._row, one, second, matrix) for one in firsts]
+        self._play(rows, matrix, len(known))
+
+    def _firsts(self, matrix: Matrix) -> list[CellResult]:
+        return [one for one in matrix.results if ends_process(one.cell) and one.after]
+
+    def _one(self, cell: Cell, matrix: Matrix) -> Iterator[CellResult]:
+        if self._late(matrix, 1):
+            return
+        yield self._arena.play(cell, self._control)
+
+    def _row(
+        self, first: CellResult, second: Callable[[int], Cell], matrix: Matrix
+    ) -> Iterator[CellResult]:
+        number, known = 1, first.after.get("write", 0)
+        while not self._late(matrix, max(1, known - number + 1)):
+            result = self._arena.play(pair_of(first.cell, second(number)), self._control, tries=1)
+            if not result.beyond or (number == 1 and known):
+                yield result
+            if result.beyond:
+                return
+            number += 1
+
+    def _play(
+        self, rows: Sequence[Callable[[], Iterator[CellResult]]], matrix: Matrix, of: int
+    ) -> None:
+        """Rows of cells, so many rows at a time; each row is played in its order."""
+        told = 0
+
+        def through(row: Callable[[], Iterator[CellResult]]) -> list[CellResult]:
+            nonlocal told
+            found = []
+            for result in row():
+                found.append(result)
+                with self._telling:
+                    told += 1
+                    if self._progress is not None:
+                        self._progress(result, told, max(told, of))
+            return found
+
+        pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="surefoot-chaos")
+        try:
+            playing: list[Future[list[CellResult]]] = [pool.submit(through, row) for row in rows]
+            left = set(playing)
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
+                for one in done:
+                    one.result()  # whatever is wrong with one ends all
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._arena.stop()
+            raise
+        finally:
+            pool.shutdown()
+        found = [result for one in playing for result in one.result()]
+        kept = [one for one in found if not self._is_tail(one)]
+        matrix.results += kept
+        matrix.beyond += len(found) - len(kept)
+
+    def _is_tail(self, result: CellResult) -> bool:
+        """Whether a fault found no write because the run is over a few writes before the control's."""
+        if not result.beyond or len(result.cell.faults) > 1:
+            return False
+        writes = self._control.writes // len(EVENTS)
+        number = int(result.cell.faults[0].script.partition(":")[2])
+        return number > 1 and number > writes - max(SHARED, writes // 10)
+
+    def _late(self, matrix: Matrix, cells: int) -> bool:
+        """Whether the time is up; then so many cells are noted as not played."""
+        if self._end is None or _now() < self._end:
+            return False
+        with self._telling:
+            matrix.not_played += cells
+        return True
 
 
 def _now() -> float:
     return time.monotonic()
-
-
-def pairs(cells: Sequence[Cell], sample: int | None, seed: int) -> Iterable[Cell]:
-    """All pairs of cells whose first fault ends its process, or a sample of them by chance."""
-    first = [one for one in cells if one.faults[0].what in ("kill", "exit")]
-    every = [pair_of(one, other) for one in first for other in cells if one.id != other.id]
-    if sample is None or sample >= len(every):
-        return every
-    return random.Random(seed).sample(every, sample)

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import JournalError, SurefootError
+from ..errors import JournalError, RunLocked, SurefootError, UsageError
+from ..events import AttemptFailed, CallHalted, CallSkipped, Event
 from .clocks import SkippingClock
 from .firings import Firings
 from .injector import Injector
@@ -27,6 +28,8 @@ from .specs import made
 __all__ = ["attend"]
 
 RUN_ID = "chaos"
+NOTICED = 100
+"""Failures of one process whose moment is told."""
 
 
 def attend(
@@ -40,6 +43,7 @@ def attend(
     real_time: bool = False,
     offline: bool = True,
     seed: int = 0,
+    from_step: str | None = None,
     output: str = "output.txt",
 ) -> dict[str, Any]:
     """Start the run, or go on with it: resume it, or finish its rollback.
@@ -48,11 +52,14 @@ def attend(
     :param folder: where journal, firings and ledger are.
     :param given: its arguments, as ``surefoot run`` is told them: ``input``, a JSON text or None, and
         ``args``, texts by name.
+    :param environment: variables that the workflow is to see.
     :param skipped: seconds of waiting that earlier processes skipped.
     :param real_time: wait for real.
     :param offline: refuse connections to other machines.
+    :param from_step: resume from this step on: what it returned is wrong.
     :param output: what the workflow prints goes there, in the folder.
-    :returns: status, result, failures, what was reached, and times; or ``error``.
+    :returns: status, result, failures, what was reached, and times; or ``error``, of which ``why`` says
+        whether it was the ``journal``, the ``usage``, a ``lock`` or ``other``.
     """
     place = Path(folder)
     began = time.time()  # noqa: TID251  held against other processes' times
@@ -69,20 +76,33 @@ def attend(
 
         clock = SystemClock(seed)
     try:
-        told = _attended(target, place, given, faults, clock, seed)
+        told = _attended(target, place, given, faults, clock, seed, from_step)
     except SurefootError as exc:
-        told = {
-            "error": f"{type(exc).__name__}: {exc}",
-            "journal_failed": isinstance(exc, JournalError),
-        }
-    except BaseException:
-        told = {"error": traceback.format_exc(), "journal_failed": False}
+        told = {"error": _clean(f"{type(exc).__name__}: {exc}"), "why": _why(exc)}
+    except BaseException as exc:
+        traceback.print_exc()  # into the output, as it is: a secret in it is the owner's to see
+        told = {"error": _clean(f"{type(exc).__name__}: {exc}"), "why": "other"}
     return {
         **told,
         "began": began,
         "ended": time.time(),  # noqa: TID251
         "skipped": getattr(clock, "skipped", 0.0),
+        "real_time": real_time,
     }
+
+
+def _clean(text: str) -> str:
+    from ..runtime import scrub
+
+    return str(scrub(text))
+
+
+def _why(exc: SurefootError) -> str:
+    if isinstance(exc, JournalError):
+        return "journal"
+    if isinstance(exc, UsageError):
+        return "usage"
+    return "lock" if isinstance(exc, RunLocked) else "other"
 
 
 def _quiet(output: Path) -> None:
@@ -104,6 +124,7 @@ def _attended(
     faults: list[Mapping[str, Any]],
     clock: Any,
     seed: int,
+    from_step: str | None,
 ) -> dict[str, Any]:
     from ..config import load_config
     from ..runtime import Runtime
@@ -116,15 +137,22 @@ def _attended(
         firings=Firings(place / "fired.jsonl"),
         seed=seed,
     )
+    noticed: list[float] = []
+
+    def notice(event: Event) -> None:
+        if isinstance(event, (AttemptFailed, CallHalted, CallSkipped)) and len(noticed) < NOTICED:
+            noticed.append(time.time())  # noqa: TID251  real, like the times of firings
+
     with Runtime(
         place / "journal.db",
         clock=clock,
         durability="process",
         config=settings.config,
+        listeners=[notice],
         faults=injector,
     ) as runtime:
         with injector.everywhere(clock.sleep):
-            run = _gone_on(workflow, runtime, given)
+            run = _gone_on(workflow, runtime, given, from_step)
         record = runtime.journal.run(RUN_ID)
         letters = [one for one in runtime.journal.dead_letters(record.pk) if one.state == "open"]
         document = run.document()
@@ -136,11 +164,13 @@ def _attended(
         "message": error.get("message"),
         "recoverable": error.get("recoverable"),
         "degraded": run.degraded,
+        "degraded_steps": sorted({one["step"] for one in document["steps"] if one["degraded"]}),
         "letters": [{"step": one.step, "kind": one.kind, "item": one.item} for one in letters],
         "failures": [
-            {"step": one.step, "kind": one.kind, "decision": one.decision, "at": one.at}
+            {"step": one.step, "kind": one.kind, "decision": one.decision, "waited": one.waited}
             for one in run.failures
         ],
+        "noticed": noticed,
         "attempts": sum(one["attempts"] for one in document["steps"] if one["form"] != "map"),
         "undone": [{"step": one.step, "state": one.state} for one in run.undone],
         "reused": run.reused,
@@ -150,7 +180,7 @@ def _attended(
     }
 
 
-def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
+def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any], from_step: str | None) -> Any:
     """What a person, or ``surefoot recover``, would do about the run as it is found."""
     status = {one.run_id: one.status for one in runtime.journal.runs()}.get(RUN_ID)
     if status is None:
@@ -162,5 +192,5 @@ def _gone_on(workflow: Any, runtime: Any, given: Mapping[str, Any]) -> Any:
     elif status in ("rolling_back", "rolled_back"):
         answer = workflow.rollback(RUN_ID)
     else:
-        answer = workflow.resume(RUN_ID)
+        answer = workflow.resume(RUN_ID, from_step=from_step)
     return asyncio.run(answer) if workflow.is_async else answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from .actions import (
     Exit,
     Jump,
     Kill,
+    Pause,
     Raise,
     Return,
     system_error,
@@ -35,6 +37,7 @@ __all__ = [
     "exit_process",
     "fault",
     "out_of_memory",
+    "pause",
     "raises",
     "rules_of",
     "system_fault",
@@ -232,6 +235,16 @@ def crash(number: int | None = None) -> Fault:
     """The process is killed. :param number: the signal; None is SIGKILL."""
     action = Kill() if number is None else Kill(number, words=f"signal {number}")
     return Fault("killed" if number is None else f"signal {number}", action, script=fail(1))
+
+
+def pause() -> Fault:
+    """The process stops until somebody continues it (SIGCONT); meanwhile its lease can run out.
+
+    :raises UsageError: this system cannot stop a process (Windows).
+    """
+    if not hasattr(signal, "SIGSTOP"):
+        raise UsageError("this system cannot stop a process: there is no SIGSTOP")
+    return Fault("paused", Pause(), script=fail(1))
 
 
 def exit_process(code: int = 1) -> Fault:

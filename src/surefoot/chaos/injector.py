@@ -6,17 +6,22 @@ import functools
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from ..context import frame
+from .actions import Pause, Return
 from .fault import Fault
 from .firings import Firing, Firings
 from .places import Place, Seam
 
 __all__ = ["Injector"]
+
+PATIENCE = 1000
+"""Milliseconds to wait for the end of a write: far more than one takes."""
 
 
 class Injector:
@@ -45,6 +50,8 @@ class Injector:
         self._acted: set[int] = set()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
+        self._calm = threading.Lock()
+        self._writing = False
 
     def add(self, fault: Fault, step: Any = None, **where: Any) -> Fault:
         """Have one more fault act. ``step`` and ``where`` as in :meth:`Fault.at`."""
@@ -75,11 +82,12 @@ class Injector:
 
     def at(self, place: Place, value: Any = None) -> Any:
         """A place is reached. :returns: the value to go on with."""
-        for fault in self._due(place):
-            value = fault.action.act(place, value)
+        for fault in self._due(place, value):
+            with self._between_writes() if isinstance(fault.action, Pause) else nullcontext():
+                value = fault.action.act(place, value)
         return value
 
-    def _due(self, place: Place) -> Iterator[Fault]:
+    def _due(self, place: Place, value: Any) -> Iterator[Fault]:
         with self._lock:
             words = f"{place.seam} {place.step}" if place.step is not None else place.seam
             self.reached[words] = self.reached.get(words, 0) + 1
@@ -87,6 +95,8 @@ class Injector:
         for fault in faults:
             if not fault.fits(place):
                 continue
+            if isinstance(fault.action, Return) and fault.action.is_vain(value):
+                continue  # the place of another value; a fault that changes nothing proves nothing
             with self._lock:
                 key = (id(fault), place.call_id if fault.script.each else None)
                 number = self._counts[key] = self._counts.get(key, 0) + 1
@@ -115,7 +125,29 @@ class Injector:
 
     def write(self, event: str) -> None:
         """The journal's seam: see :data:`surefoot.store.base.Seam`."""
+        if event == "before":
+            with self._calm:
+                self._writing = True
+        elif event == "after":
+            self._writing = False
         self.at(Place("write", event=event))
+
+    @contextmanager
+    def _between_writes(self) -> Iterator[None]:
+        """While no thread is at a write, and none begins one: a process that is stopped within a
+        transaction would hold the database's lock, and the others wait, as they should."""
+        for _ in range(PATIENCE):
+            self._calm.acquire()
+            if not self._writing:
+                break
+            self._calm.release()
+            time.sleep(0.001)  # noqa: TID251  waits for another thread, which no clock moves
+        else:
+            self._calm.acquire()  # a write that failed has no end
+        try:
+            yield
+        finally:
+            self._calm.release()
 
     def place(self, seam: Seam, event: str | None = None) -> Place:
         """Where the code stands now, for seams that know nothing of steps."""

@@ -47,8 +47,11 @@ def junit(matrix: Matrix) -> str:
                 found = ElementTree.SubElement(case, "error", message=_clean(one.detail))
                 found.text = _clean(one.detail)
             elif not one.allowed:
+                allowed = " or ".join(one.cell.allowed)
                 found = ElementTree.SubElement(
-                    case, "failure", message=_clean(f"{one.outcome}: {one.detail}")
+                    case,
+                    "failure",
+                    message=_clean(f"{one.outcome}: {one.detail}; allowed is {allowed}"),
                 )
                 found.text = _clean(f"again: surefoot chaos replay {one.cell.id}")
     ElementTree.indent(root)

@@ -36,7 +36,17 @@ proved."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 What = Literal[
-    "kind", "kill", "exit", "value", "system", "delay", "http", "journal", "memory", "jump"
+    "kind",
+    "kill",
+    "pause",
+    "exit",
+    "value",
+    "system",
+    "delay",
+    "http",
+    "journal",
+    "memory",
+    "jump",
 ]
 
 
@@ -65,9 +75,13 @@ class FaultSpec:
         >>> FaultSpec("kind", "rate_limited", step="ask", rule="openai.rate_limit").words
         'rate_limited'
         """
+        if self.what == "kill" and self.value:
+            return f"signal {self.value}"
+        if self.what == "exit":
+            return "os._exit" if self.value in ("", "1") else f"os._exit({self.value})"
         named = {
             "kill": "killed",
-            "exit": "os._exit",
+            "pause": "paused",
             "delay": "delay",
             "http": "HTTP",
             "memory": "out of memory",
@@ -108,17 +122,24 @@ class Cell:
 
 @dataclass(frozen=True)
 class Times:
-    """The parts of a recovery, in seconds, from the moment that the fault acted to the right end.
+    """The parts of a recovery, in seconds of real time, from the moment that the fault acted to the
+    right end.
 
-    ``detection``: until it was noticed; ``restart``: until another process was at it; ``work``: what
-    was done again or was still to do. These are real, and ``total`` is their sum. ``backoff`` is what the
-    policy waited; it is skipped, not waited for, and so no part of the total."""
+    ``detection``: until it was noticed (None: nothing noticed it); ``restart``: from there until another
+    process was at it (None: none was needed); ``work``: what was done again or was still to do.
+    ``total`` is their sum. ``backoff`` is what the policy waited: a part of the total where it was really
+    waited for (``waited``), else only told beside it.
 
-    detection: float = 0.0
-    restart: float = 0.0
+    >>> Times(0.2, 0.1, 0.5, 0.8, backoff=30.0).total
+    0.8
+    """
+
+    detection: float | None = None
+    restart: float | None = None
     work: float = 0.0
     total: float = 0.0
     backoff: float = 0.0
+    waited: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,12 @@ class CellResult:
     effects: Sequence[Counted] = ()
     journal: str | None = None
     """Where its journal is kept, for a violation."""
+    beyond: bool = False
+    """The fault was to act at a later write than there was: the run is over before."""
+    after: Mapping[str, int] = field(default_factory=dict)
+    """What the process after the first one reached, and how often: where a second fault can act."""
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        del told["after"]
+        return told

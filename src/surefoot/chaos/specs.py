@@ -14,6 +14,7 @@ from .fault import (
     exit_process,
     fault,
     out_of_memory,
+    pause,
     system_fault,
     value_fault,
 )
@@ -47,6 +48,8 @@ def _bare(spec: FaultSpec, catalog: Catalog | None, clock: Any) -> Fault:
         return fault(spec.value, rule=spec.rule, catalog=catalog)
     if spec.what == "kill":
         return crash(int(spec.value) if spec.value else None)
+    if spec.what == "pause":
+        return pause()
     if spec.what == "exit":
         return exit_process(int(spec.value or "1"))
     if spec.what == "value":

@@ -4,6 +4,7 @@ and given back as it was."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..store.base import Op, Tx
 from .leases import Lease, Owner
@@ -12,7 +13,7 @@ from .records import RunRecord, columns
 from .runs import living_holder
 from .writes import FENCE, checked
 
-__all__ = ["leave", "visit"]
+__all__ = ["cut_off", "leave", "visit"]
 
 
 def visit(
@@ -51,5 +52,22 @@ def leave(lease: Lease) -> Op:
             (lease.run_pk,),
         )
         mend(tx, lease.run_pk)
+
+    return write
+
+
+def cut_off(run_id: str) -> Op:
+    """For failure tests: have the holder of a run be on another host, of which nothing was heard for
+    as long as its lease. Another process may then take the run over."""
+
+    def write(tx: Tx) -> None:
+        row = tx("SELECT owner FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None or row[0] is None:
+            return
+        away = replace(Owner.parse(row[0]), host="cut off", name="a host that was cut off")
+        tx(
+            "UPDATE runs SET owner = ?, lease_until = 0 WHERE run_id = ?",
+            (away.dump(), run_id),
+        )
 
     return write
