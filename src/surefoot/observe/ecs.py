@@ -8,7 +8,8 @@ The package ``ecs-logging`` knows the fields that every record has. This module 
 - what happened, for Surefoot's own records: ``event.kind``, ``.category``, ``.type``, ``.action``,
   ``.outcome``;
 - ``trace.id`` and ``span.id`` of OpenTelemetry; ``service.*`` and ``host.name``;
-- what a program gives as ``extra=``: a name with a dot, or a mapping, is taken for an ECS field;
+- what a program gives as ``extra=``: a name with a dot is a field of ECS or of the program's own
+  (``http.request.method``, ``acme.order_id``), and so is a mapping that has the name of an object of ECS;
   everything else becomes a label, a text: ``extra={"user": "ada"}`` as ``user`` would clash with the
   object that ECS has there, and Elasticsearch would refuse the line.
 
@@ -49,6 +50,14 @@ TYPES = {
 NUMBERS = frozenset(("attempt", "item"))
 TRACES = (("trace_id", "trace", "otelTraceID"), ("span_id", "span", "otelSpanID"))
 """(our attribute, ECS object, the attribute of OpenTelemetry's own instrumentation)"""
+
+OBJECTS = frozenset(
+    "agent client cloud container data_stream destination device dll dns ecs email entity error event "
+    "faas file gen_ai group host http log network observer orchestrator organization package process "
+    "registry related rule server service source span threat tls trace transaction url user user_agent "
+    "volume vulnerability".split()
+)
+"""The objects of ECS 9.4, by the first part of their fields' names."""
 
 DEEPEST = 8
 
@@ -177,7 +186,7 @@ def _event(action: str, outcome: Any) -> dict[str, Any]:
 def _place(doc: dict[str, Any], name: str, value: Any) -> None:
     """Put what a program gave where ECS has room for it."""
     value = _plain(value)
-    if "." in name or isinstance(value, dict):
+    if "." in name or (isinstance(value, dict) and name in OBJECTS):
         nested = value
         for part in reversed(name.split(".")):
             nested = {part: nested}

@@ -1,10 +1,10 @@
 """What ``surefoot.logs.install()`` puts into :mod:`logging`, and takes out again.
 
-Three methods of its classes are wrapped (docs/adr/0014-logs.md says why these):
+Four methods of its classes are wrapped (docs/adr/0014-logs.md says why these):
 
 - ``Logger.handle`` adds where a record was made, in the thread or task that logs;
 - ``Handler.filter`` cleans, after all filters and before the handler writes;
-- ``Handler.handle`` keeps what a handler raises from a run.
+- ``Handler.handle`` and ``Handler.handleError`` keep a sink that fails from a run, and tell of it once.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def hooked() -> Hooks | None:
 
 
 def hook(cleaner: Cleaner) -> Hooks:
-    """Wrap the three methods; what is installed already is given back."""
+    """Wrap the methods; what is installed already is given back."""
     there = hooked()
     if there is not None:
         return there
@@ -101,6 +101,7 @@ def hook(cleaner: Cleaner) -> Hooks:
     _wrap_logger(hooks)
     _wrap_filter(hooks)
     _wrap_handler(hooks)
+    _wrap_error(hooks)
     return hooks
 
 
@@ -147,6 +148,19 @@ def _wrap_handler(hooks: Hooks) -> None:
             return False
 
     _put(logging.Handler, "handle", handle, hooks)
+
+
+def _wrap_error(hooks: Hooks) -> None:
+    inner = logging.Handler.handleError
+
+    @functools.wraps(inner)
+    def handleError(self: logging.Handler, record: logging.LogRecord) -> None:
+        exc = sys.exc_info()[1]
+        if not hooks.active or frame() is None or exc is None:
+            return inner(self, record)
+        hooks.failed(self, exc)  # instead of a traceback for each record
+
+    _put(logging.Handler, "handleError", handleError, hooks)
 
 
 def _put(owner: type, name: str, wrapper: Any, hooks: Hooks) -> None:
