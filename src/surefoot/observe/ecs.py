@@ -27,7 +27,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..context import PLACE
 from ..errors import UsageError
@@ -62,7 +62,13 @@ OBJECTS = frozenset(
 DEEPEST = 8
 
 
-class EcsHandler(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _Stream = logging.StreamHandler[TextIO]
+else:
+    _Stream = logging.StreamHandler  # no subscripts before Python 3.11
+
+
+class EcsHandler(_Stream):
     """Writes each record to a stream as one line.
 
     :param failed: told what could not be written, and why; nothing is raised.
