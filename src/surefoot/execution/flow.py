@@ -206,6 +206,7 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         meter=call,
         once=call.policy.once or call.policy.attempts != 1,
         fence=fence,
+        stage=spec.stage,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
     fallback = command.fallback

@@ -33,6 +33,7 @@ from ..journal.superseding import supersede
 from ..journal.undo import begin_rollback
 from ..journal.writes import forget
 from ..model import Classification
+from ..observe.crumbs import keep_crumbs
 from ..runtime import Runtime
 from .definition import Definition
 from .from_step import calls_from
@@ -100,6 +101,7 @@ class Session:
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
+        keep_crumbs()
         runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 
     def _fresh(self, recorded: Recorded | None) -> RunState:
