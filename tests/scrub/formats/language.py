@@ -22,10 +22,12 @@ from dataclasses import dataclass
 from random import Random
 from urllib.parse import quote
 
+_DAY = "2026-1{[0-2]1?}-{[0-2]1?}{[1-8]1?}"
+_TIME = "{[01]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}"
 MACROS = {
     "NL": "\n",
-    "TS": "2026-1{[0-2]1?}-{[0-2]1?}{[1-8]1?} {[01]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}",
-    "ISO": "2026-1{[0-2]1?}-{[0-2]1?}{[1-8]1?}T{[01]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}:{[0-5]1?}{[0-9]1?}.{[0-9]3?}Z",
+    "TS": f"{_DAY} {_TIME}",
+    "ISO": f"{_DAY}T{_TIME}.{{[0-9]3?}}Z",
     "UUID": "{[0-9a-f]8?}-{[0-9a-f]4?}-4{[0-9a-f]3?}-{[89ab]1?}{[0-9a-f]3?}-{[0-9a-f]12?}",
     "ULID": "01{[0-9A-HJKMNP-TV-Z]24?}",
     "MOD": "{etl|billing|worker|app}.{client|tasks|load|http}",
@@ -70,6 +72,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Sequence:
+    """A parsed template."""
+
     nodes: tuple[Literal | Chars | Choice | Call, ...]
 
 
@@ -128,13 +132,18 @@ def _fits(nodes: tuple[Literal | Chars | Choice | Call, ...], text: str) -> bool
     found = re.fullmatch(whole, text)
     if found is None:
         return False
-    undo = {"b64": _from_base64, "b64url": _from_base64, "json": lambda t: json.loads(f'"{t}"')}
-    groups = zip(calls, found.groups(), strict=True)
-    return all(c.name in undo and matches(c.inner, undo[c.name](g)) for c, g in groups)
+    return all(_made_by(call, made) for call, made in zip(calls, found.groups(), strict=True))
 
 
-def _from_base64(text: str) -> str:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+def _made_by(call: Call, made: str) -> bool:
+    """Whether *made* is what the function gives for a text that its inner template describes."""
+    if call.name not in ("b64", "b64url"):
+        raise ValueError(f"{call.name} cannot be undone at {made!r}")
+    try:
+        inner = base64.urlsafe_b64decode(made + "=" * (-len(made) % 4)).decode()
+    except ValueError:
+        return False
+    return FUNCTIONS[call.name][0](inner) == made and matches(call.inner, inner)
 
 
 def _render_node(node: Literal | Chars | Choice | Call, rng: Random) -> tuple[Rendered, bool]:
