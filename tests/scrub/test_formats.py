@@ -33,7 +33,6 @@ CONSTANTS = {
     "ABSKQmVkcm9ja0FQSUtleS",  # aws bedrock: "BedrockAPIKey"
     "AgEIcHlwaS5vcmc",  # "pypi.org"
     "AgENdGVzdC5weXBpLm9yZw",  # "test.pypi.org"
-    "FwoGZXIvYXdzE",  # aws: the older constant
     "b3BlbnNzaC1rZXktdjEAAAAA",  # "openssh-key-v1"
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",  # {"alg":"HS256","typ":"JWT"}
     "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9",  # {"alg":"EdDSA","typ":"JWT"}
@@ -41,7 +40,6 @@ CONSTANTS = {
     "eyJhbGciOiJSUzI1NiIs",  # {"alg":"RS256",
     "eyJhbGciOiJIUzI1NiJ9",  # {"alg":"HS256"}
     "eyJpc3MiOiJzdXBhYmFzZSIs",  # {"iss":"supabase",
-    "eyJpYXQiO",  # {"iat":
     "ATATT3xFfGF0",
     "ATCTT3xFfGN0",
 }
@@ -104,8 +102,9 @@ def test_each_text_has_its_secret_and_nothing_else_of_it() -> None:
         for part in parts:
             without = without.replace(part, "")
         assert survives(without, case.secret) is None, case
-    assert set(seen.values()) == {3}
     assert set(seen) == set(generator.group_of())
+    assert {count for name, count in seen.items() if name not in personal.VALID} == {3}
+    assert {seen[name] for name in personal.VALID} == {3 * generator.PERSONAL}
 
 
 def test_a_format_that_only_its_name_tells_stands_behind_it() -> None:
@@ -229,7 +228,7 @@ def test_what_may_stay_of_a_secret(text: str, secret: str, left: str | None) -> 
 def test_the_measure_tells_a_scrubber_that_does_nothing_from_one_that_eats_all() -> None:
     idle = measure.measure(lambda text: text, seed=1, per_format=1)
     assert (idle.found_percent, idle.false_percent) == (0, 0)
-    assert len(idle.misses) == idle.total.total() == len(generator.group_of())
+    assert len(idle.misses) == idle.total.total() >= len(generator.group_of())
     eater = measure.measure(lambda text: "", seed=1, per_format=1)
     assert (eater.found_percent, eater.false_percent) == (100, 100)
     assert {eater.of_group(group) for group in eater.total} == {100}
@@ -241,7 +240,8 @@ def test_the_measure_counts_by_group_and_names_what_stayed() -> None:
 
     report = measure.measure(only_words, seed=1, per_format=2)
     assert report.found == {"code": 2}
-    assert 0 < report.of_group("code") < report.of_group("code") + report.of_group("chat") + 1
+    assert report.of_group("code") == 100 * 2 / report.total["code"]
+    assert report.of_group("chat") == 0
     assert all(left in out for _, out, left in report.misses)
 
 

@@ -29,6 +29,8 @@ GROUPS = ("clouds", "models", "code", "payment", "chat", "stores")
 # A body of at least LONG characters is found if at most 5 of them in a row survive; a shorter
 # one if at most 3 do. Pieces shorter than a run are not looked for on their own.
 LONG, RUN, SHORT_RUN = 12, 5, 3
+# A kind of personal data takes many shapes, so it gets this many times the texts of a format.
+PERSONAL = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def group_of() -> dict[str, str]:
 
 
 def cases(seed: int = 0, per_format: int = 6) -> Iterator[Case]:
-    """*per_format* texts for each format, context and kind of personal data.
+    """*per_format* texts for each format and context, eight times as many for personal data.
 
     Half of those of a format that can be told by itself stand bare, half behind a name; a format
     that cannot stands always behind its name.
@@ -109,7 +111,7 @@ def cases(seed: int = 0, per_format: int = 6) -> Iterator[Case]:
             rng = Random(f"{seed}:{entry['id']}:{number}")
             yield _case(entry["id"], template, rng)
     for kind, make in personal.VALID.items():
-        for number in range(per_format):
+        for number in range(per_format * PERSONAL):
             rng = Random(f"{seed}:{kind}:{number}")
             yield Case(kind, *personal.in_text(make, rng))
 
