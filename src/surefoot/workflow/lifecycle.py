@@ -190,6 +190,8 @@ class Session:
             "rule": classification.rule,
             "calls": list(ended),
         }
+        if not ended:
+            error.update(self._record(exc, classification.type))
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
@@ -202,6 +204,15 @@ class Session:
             return False
         self._stop("halted", exc, error, ended)
         return False
+
+    def _record(self, exc: BaseException, type_name: str) -> dict[str, Any]:
+        """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
+        from ..execution.record import body_record
+
+        fn, runtime = self.definition.fn, self.runtime
+        return body_record(
+            exc, type_name, fn, self.args, self.kwargs, runtime.scrub_text, runtime.keep_locals
+        )
 
     # -- rollback -----------------------------------------------------------------------------
 
@@ -347,6 +358,7 @@ def open_session(
     try:
         if runtime.has_own_rules:
             runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.keep_locals  # noqa: B018  and so is one in this setting
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
