@@ -39,6 +39,8 @@ from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
+MESSAGE = 10_000
+"""Characters of what ended a run."""
 PASSING = ("cancelled", "control_flow")
 NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 """Kinds of halts that never start a rollback: a person must look first."""
@@ -182,7 +184,7 @@ class Session:
             return True
         error = {
             "type": classification.type,
-            "message": self.runtime.scrub_text(_text(exc))[:10_000],
+            "message": self._message(exc),
             "kind": classification.kind,
             "category": classification.category,
             "recoverable": classification.recoverable,
@@ -204,6 +206,11 @@ class Session:
             return False
         self._stop("halted", exc, error, ended)
         return False
+
+    def _message(self, exc: BaseException) -> str:
+        from ..execution.record import clean_text
+
+        return clean_text(_text(exc), MESSAGE, self.runtime.scrub_text)
 
     def _record(self, exc: BaseException, type_name: str) -> dict[str, Any]:
         """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
@@ -320,7 +327,7 @@ class Session:
 def _text(exc: BaseException) -> str:
     try:
         return text_of(exc)
-    except Exception:
+    except BaseException:  # one that tries to end the program while it is asked what it says
         return "(its message cannot be read)"
 
 

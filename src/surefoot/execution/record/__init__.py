@@ -17,9 +17,9 @@ from .inputs import inputs_of, locals_of
 from .place import breadcrumbs, task_name, thread_name
 from .process import described
 from .raised import chain, frames_in, stack_text
-from .texts import Own, cleaned, part
+from .texts import Own, Text, cleaned, part
 
-__all__ = ["as_json", "body_record", "detail_of", "raw_record", "stack_of"]
+__all__ = ["as_json", "body_record", "clean_text", "detail_of", "raw_record", "stack_of"]
 
 CAUSE_FRAMES = 10
 """Frames of each cause that are kept, the innermost ones."""
@@ -94,6 +94,11 @@ def stack_of(clean: Mapping[str, Any] | None, type_name: str) -> str:
     nodes = clean["chain"] if clean is not None else None
     text = part(stack_text, nodes) if nodes else None
     return text or f"{type_name} (it cannot be printed)"
+
+
+def clean_text(text: str, limit: int, scrub: Callable[[str], str]) -> str:
+    """A text scrubbed and cut to ``limit`` characters, in this order."""
+    return str(cleaned(Text(text, limit), scrub))
 
 
 def body_record(
