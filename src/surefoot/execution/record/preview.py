@@ -38,6 +38,10 @@ DEEPEST = 4
 KEY = 60
 BITS = 2_000
 """Of a whole number; a larger one takes long to be written out."""
+SMALL = 24
+"""Bits of a whole number that is no card, no phone and no account."""
+SHORT = 5
+"""Characters of a key that is too short to be a secret, or to be known as one."""
 ARRAYS = frozenset("numpy pandas polars pyarrow torch jax jaxlib tensorflow cupy scipy PIL".split())
 """Libraries whose values are told by their shape and type."""
 SECRETS = frozenset(("Secret", "SecretStr", "SecretBytes", "SecretDict"))
@@ -145,9 +149,12 @@ class Preview(Leaf):
         elif issubclass(kind, int):
             many = int.bit_length(value)
             digits = int.__repr__(value) if many <= BITS else f"<int of {many:,} bits>"
-            self._quote(digits, name, str)
+            if many <= SMALL:
+                self._put(digits)
+            else:
+                self._quote(digits, name, str)
         elif issubclass(kind, float):
-            self._quote(float.__repr__(value), name, str)
+            self._put(float.__repr__(value))
         elif issubclass(kind, complex):
             self._put(complex.__repr__(value))
         elif issubclass(kind, (bytes, bytearray)):
@@ -193,7 +200,9 @@ class Preview(Leaf):
         if key is _FIELD:
             self._put(f"{name}=")
             return
-        if type(key) is str:
+        if type(key) is str and len(key) <= SHORT:
+            self._put(repr(key))
+        elif type(key) is str:
             self._quote(key[: KEY + MARGIN], "")
         else:
             self._named("", key, DEEPEST)
