@@ -20,7 +20,9 @@ from surefoot import Runtime, effect, halve, on, step, workflow
 from surefoot.clock import ManualClock
 from surefoot.config import Config
 from surefoot.context import frame
-from surefoot.errors import ConfigError, JournalError
+from surefoot.errors import ConfigError, JournalError, RunLocked
+from surefoot.journal.writes import ProcessWrite, failure
+from tests.support.journals import ELSEWHERE, begun, failed_attempt, give_to, open_journal
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuv"
 
@@ -583,3 +585,18 @@ def test_a_process_is_not_kept_without_its_failure(journal_path: Path, clock: Ma
         fail["now"] = False
         assert processes(runtime) == []
         assert runtime.journal.store.read("SELECT count(*) FROM failures") == [(0,)]
+
+
+def test_a_process_that_lost_its_run_tells_nothing(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    lease = begun(journal)
+    who = ProcessWrite("this one", "{}")
+    journal.group.commit(failure(lease, failed_attempt(attempt=1), who))
+    give_to(journal, lease, ELSEWHERE, until=1e12)
+    journal.group.commit(lambda tx: tx("UPDATE runs SET fence = fence + 1"))
+    with pytest.raises(RunLocked):
+        journal.group.commit(failure(lease, failed_attempt(attempt=2), who._replace(name="other")))
+    assert journal.store.read("SELECT name FROM processes") == [("this one",)]
+    assert [row.process_pk for row in journal.failures(lease.run_pk)] == [1]
+    assert [one.name for one in journal.processes(lease.run_pk)] == ["this one"]
+    journal.close()

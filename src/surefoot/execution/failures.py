@@ -10,9 +10,9 @@ from ..decide import FallBack
 from ..model import Classification
 
 __all__ = [
+    "SAID",
     "calls_that_ended",
     "decision_name",
-    "SAID",
     "halted_as",
     "judged",
     "note_for_people",
@@ -115,7 +115,9 @@ def note_for_people(exc: BaseException, text: str) -> None:
             exc.strerror = f"{exc.strerror}\n{text}"
         elif not exc.args or (len(exc.args) == 1 and isinstance(exc.args[0], str)):
             exc.args = (f"{exc.args[0]}\n{text}" if exc.args else text,)
-    except Exception:  # an exception that will not be changed goes without its note
+    except (
+        BaseException
+    ):  # an exception that will not be changed, or printed, goes without its note
         return
 
 
