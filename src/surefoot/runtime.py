@@ -261,6 +261,19 @@ class Runtime:
                 stacklevel=4,
             )
 
+    @property
+    def keep_locals(self) -> bool:
+        """Whether a failure's record keeps the locals of the user's own frames.
+
+        :raises ConfigError: ``locals`` in ``[incidents]`` is no switch.
+        """
+        asked = self.config.incidents.get("locals", False)
+        if not isinstance(asked, bool):
+            raise ConfigError(
+                f"{self.config.source}: [incidents] locals = {asked!r} must be true or false"
+            )
+        return asked
+
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
 

@@ -41,6 +41,8 @@ from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
+MESSAGE = 10_000
+"""Characters of what ended a run."""
 PASSING = ("cancelled", "control_flow")
 NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 """Kinds of halts that never start a rollback: a person must look first."""
@@ -204,6 +206,20 @@ class Session:
         self._stop("halted", exc, error, ended)
         return False
 
+    def _message(self, exc: BaseException) -> str:
+        from ..execution.record import clean_text
+
+        return clean_text(_text(exc), MESSAGE, self.runtime.scrub_text)
+
+    def _record(self, exc: BaseException, type_name: str) -> dict[str, Any]:
+        """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
+        from ..execution.record import body_record
+
+        fn, runtime = self.definition.fn, self.runtime
+        return body_record(
+            exc, type_name, fn, self.args, self.kwargs, runtime.scrub_text, runtime.keep_locals
+        )
+
     # -- rollback -----------------------------------------------------------------------------
 
     def specs(self) -> dict[str, StepSpec]:
@@ -297,9 +313,9 @@ class Session:
         self, exc: BaseException, classification: Classification, ended: tuple[str, ...]
     ) -> dict[str, Any]:
         """What is kept of what ended a run."""
-        return {
+        error = {
             "type": classification.type,
-            "message": self.runtime.scrub_text(_text(exc))[:10_000],
+            "message": self._message(exc),
             "kind": classification.kind,
             "category": classification.category,
             "recoverable": classification.recoverable,
@@ -307,6 +323,9 @@ class Session:
             "rule": classification.rule,
             "calls": list(ended),
         }
+        if not ended:
+            error.update(self._record(exc, classification.type))
+        return error
 
     # -- results ------------------------------------------------------------------------------
 
@@ -337,7 +356,7 @@ class Session:
 def _text(exc: BaseException) -> str:
     try:
         return text_of(exc)
-    except Exception:
+    except BaseException:  # one that tries to end the program while it is asked what it says
         return "(its message cannot be read)"
 
 
@@ -375,6 +394,7 @@ def open_session(
     try:
         if runtime.has_own_rules:
             runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.keep_locals  # noqa: B018  and so is one in this setting
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
