@@ -253,13 +253,18 @@ class Runtime:
     def failed(self, who: Callable[..., Any], exc: Exception) -> None:
         """Warn, once, about what looks on and failed."""
         name = getattr(who, "__qualname__", repr(who))
-        if name not in self._warned:
-            self._warned.add(name)
-            warn(
-                f"surefoot: a listener failed and is ignored from now on where it does so: "
-                f"{name}: {type(exc).__name__}: {self.scrub_text(str(exc))}",
-                stacklevel=4,
-            )
+        if name in self._warned:
+            return
+        self._warned.add(name)
+        try:
+            said = self.scrub_text(str(exc))
+        except Exception:  # it cannot be printed, or not be scrubbed
+            said = "(what it says is dropped)"
+        warn(
+            f"surefoot: a listener failed and is ignored from now on where it does so: "
+            f"{name}: {type(exc).__name__}: {said}",
+            stacklevel=4,
+        )
 
     @property
     def keep_locals(self) -> bool:
