@@ -28,7 +28,7 @@ F = Callable[..., Any]
     epilog=examples(
         "surefoot dead-letters list",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
     ),
 )
 def dead_letters() -> None:
@@ -325,7 +325,7 @@ def _one(runtime: Runtime, given: str) -> LetterRecord:
         "surefoot dead-letters replay 17 18",
         "surefoot dead-letters replay 17 --edit",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
         "surefoot dead-letters replay --all --step answer --json",
     )
 )
