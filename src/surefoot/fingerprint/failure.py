@@ -52,6 +52,7 @@ _ALIASES = {
     "asyncio.exceptions.TimeoutError": "builtins.TimeoutError",
     "concurrent.futures._base.TimeoutError": "builtins.TimeoutError",
 }
+_OURS = "surefoot.errors."
 _MODULE_FILE = re.compile(r"[^\W\d][\w.-]{0,200}")
 
 
@@ -68,13 +69,16 @@ def fingerprint(
     :param type_name: qualified name of the class that decided.
     :param code: what the failure was recognised by besides: a status, an errno, a provider's code.
     :param frames: ``module:function`` of the user's own code, outermost first.
-    :param message: used only if there are no frames.
+    :param message: used only if there are no frames; those of Surefoot's own errors name runs and
+        keys as the user chose them, and never count.
 
     >>> one = fingerprint("timeout", "httpx.ReadTimeout", message="took 31.2 s")
     >>> one == fingerprint("timeout", "httpx.ReadTimeout", message="took 29.9 s")
     True
     """
-    last = normalised(message) if not frames else "\x1e".join(frames)
+    last = "\x1e".join(frames)
+    if not frames and not type_name.startswith(_OURS):
+        last = normalised(message)
     text = "\x1f".join((kind, _class_at_home(type_name), code, last, step or ""))
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     return f"{VERSION}-{digest[:16]}"
