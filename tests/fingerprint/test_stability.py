@@ -18,7 +18,7 @@ from surefoot.fingerprint.failure import fingerprint, normalised
 
 ROOT = Path(__file__).resolve().parents[2]
 
-WORK = '''
+WORK = """
 import functools, importlib.util, json, sys, uuid
 
 spec = importlib.util.spec_from_file_location("recipe", {recipe!r})
@@ -92,7 +92,7 @@ def told():
 
 if __name__ == "__main__":
     print(told())
-'''
+"""
 
 
 def pythons() -> list[str]:
@@ -144,7 +144,7 @@ def test_every_python_tells_the_same_fingerprints(tmp_path: Path) -> None:
     assert found == dict.fromkeys(found, first)
 
 
-STEPS = '''
+STEPS = """
 from surefoot import Runtime, step, workflow
 
 class Busy(Exception):
@@ -176,7 +176,7 @@ def flow(number: int) -> None:
 if __name__ == "__main__":
     with Runtime(journal="j.db", durability="process"):
         flow.start(7)
-'''
+"""
 
 
 def journaled(folder: Path, *command: str) -> list[str]:
@@ -268,7 +268,12 @@ def test_a_cell_of_a_notebook_is_the_program_itself() -> None:
             return failure.OwnFrames()(exc.__traceback__)[-1]
         raise AssertionError
 
-    cells = ("/tmp/ipykernel_71/2884.py", "/tmp/ipykernel_9/17.py", "<ipython-input-3-ab>", "<stdin>")
+    cells = (
+        "/tmp/ipykernel_71/2884.py",
+        "/tmp/ipykernel_9/17.py",
+        "<ipython-input-3-ab>",
+        "<stdin>",
+    )
     assert {label(cell) for cell in cells} == {"__main__:load"}
 
 

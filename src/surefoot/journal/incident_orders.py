@@ -119,7 +119,9 @@ def resolve(pk: int, author: str, now: float, note: str | None) -> Op:
         event(tx, pk, now, "resolved", author, note)
 
     if author == RECOVERY:
-        raise UsageError(f"{RECOVERY!r} is what Surefoot calls itself here; say who you are: --by NAME")
+        raise UsageError(
+            f"{RECOVERY!r} is what Surefoot calls itself here; say who you are: --by NAME"
+        )
     return _ordered(pk, order)
 
 

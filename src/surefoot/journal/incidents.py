@@ -116,7 +116,10 @@ def seen(tx: Tx, failed: Failed, regression_after: float) -> None:
         if resolved_by == RECOVERY and quiet < regression_after:
             event(tx, pk, at, "opened")
             return
-        tx("UPDATE incidents SET regressions = regressions + 1, quiet = ? WHERE pk = ?", (quiet, pk))
+        tx(
+            "UPDATE incidents SET regressions = regressions + 1, quiet = ? WHERE pk = ?",
+            (quiet, pk),
+        )
         event(tx, pk, at, "regressed")
     elif state == "muted" and muted_until is not None and muted_until <= at:
         tx(OPENED, (at, pk))

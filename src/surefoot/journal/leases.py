@@ -74,9 +74,7 @@ class Lease:
 
     __slots__ = ("cancelled", "fence", "lost", "regression_after", "run_id", "run_pk")
 
-    def __init__(
-        self, run_pk: int, run_id: str, fence: int, regression_after: float = DAY
-    ) -> None:
+    def __init__(self, run_pk: int, run_id: str, fence: int, regression_after: float = DAY) -> None:
         self.run_pk = run_pk
         self.run_id = run_id
         self.fence = fence

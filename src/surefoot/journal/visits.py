@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..store.base import Op, Tx
-from .leases import Lease, Owner
 from .incidents import settle
+from .leases import Lease, Owner
 from .letters import mend
 from .records import RunRecord, columns
 from .runs import living_holder
