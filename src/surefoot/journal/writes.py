@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import RunLocked
 from ..store.base import Op, Refused, Tx
+from .incidents import seen
 from .leases import Lease
 
 __all__ = [
@@ -250,6 +251,7 @@ def failure(lease: Lease, row: FailureWrite, process: ProcessWrite | None = None
                 fence = (lease.run_pk, lease.fence)
                 tx(PROCESS, (name, row.at, process.detail, *fence))
         checked(lease, tx, FAILURE, (lease.run_pk, *values, name))
+        seen(tx, row, lease.regression_after)
 
     return write
 

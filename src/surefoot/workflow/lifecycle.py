@@ -197,7 +197,9 @@ class Session:
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
             try:
-                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+                journal.group.commit(
+                    begin_rollback(state.lease, json.dumps(error), self.runtime.clock.now())
+                )
             except (JournalError, RunLocked) as failed:
                 self.rollback_failed(failed)
                 raise
@@ -318,6 +320,7 @@ class Session:
             "message": self._message(exc),
             "kind": classification.kind,
             "category": classification.category,
+            "severity": classification.severity,
             "recoverable": classification.recoverable,
             "fingerprint": classification.fingerprint,
             "rule": classification.rule,
