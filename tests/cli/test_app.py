@@ -184,7 +184,9 @@ def test_times_are_told_in_the_readers_time_zone() -> None:
 
 
 def test_characters_that_steer_a_terminal_are_spelt_out() -> None:
-    assert plain("a\x1b[31m\x07\x9b\u2028") == "a\\x1b[31m\\x07\\x9b\u2028"
+    assert plain("a\x1b[31m\x07\x9b\u2028") == "a\\x1b[31m\\x07\\x9b\\u2028"
+    assert plain("evil\u202etxt.exe \ud800") == "evil\\u202etxt.exe \\ud800"
+    assert plain("naïve 文 \u00a0👩\u200d💻") == "naïve 文 \u00a0👩\u200d💻"
     assert plain("words\n\tand more") == "words\n\tand more"
 
 
