@@ -12,7 +12,16 @@ from .letters import mend, taken_up
 from .records import RunRecord, columns
 from .writes import FENCE, checked
 
-__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "holder_of", "living_holder", "take"]
+__all__ = [
+    "MAX_TAKEOVERS",
+    "Ending",
+    "NewRun",
+    "create",
+    "end",
+    "holder_of",
+    "living_holder",
+    "take",
+]
 
 MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""

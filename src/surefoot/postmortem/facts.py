@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..journal import Journal
+from ..journal import Journal, outcomes
 from ..journal import aftermath as read
 from ..journal.records import FailureRecord, RunRecord
 from ..journal.runs import holder_of
@@ -29,7 +29,8 @@ class Facts:
     """A run as its sections see it. Nothing is read before it is asked for.
 
     :param kinds: the catalog's kinds by id. :param now: seconds since the epoch.
-    :param scrub: for what the journal holds raw: inputs. :param journal_option: the journal as it was named to the command, for commands to paste.
+    :param scrub: for what the journal holds raw: inputs.
+    :param journal_option: the journal as it was named to the command, for commands to paste.
     """
 
     journal: Journal
@@ -125,26 +126,26 @@ class Facts:
 
     @cached_property
     def claims(self) -> dict[str, int]:
-        return read.claims_by_state(self.journal.store, self.run.pk)
+        return outcomes.claims_by_state(self.journal.store, self.run.pk)
 
     @cached_property
-    def doubtful(self) -> tuple[int, list[read.Doubtful]]:
+    def doubtful(self) -> tuple[int, list[outcomes.Doubtful]]:
         """How many effects are in doubt, and the first of them; none while a process is at it."""
         if self.run.status in LIVE and self.alive is not False:
             return 0, []
-        return read.doubtful(self.journal.store, self.run.pk, DOUBTS)
+        return outcomes.doubtful(self.journal.store, self.run.pk, DOUBTS)
 
     @cached_property
     def undos(self) -> dict[str, int]:
-        return read.undo_counts(self.journal.store, self.run.pk)
+        return outcomes.undo_counts(self.journal.store, self.run.pk)
 
     @property
     def not_undone(self) -> int:
         return self.undos.get("failed", 0) + self.undos.get("in_doubt", 0)
 
     @cached_property
-    def letters(self) -> list[read.LetterGroup]:
-        return read.letter_groups(self.journal.store, self.run.pk)
+    def letters(self) -> list[outcomes.LetterGroup]:
+        return outcomes.letter_groups(self.journal.store, self.run.pk)
 
     @property
     def open_letters(self) -> int:

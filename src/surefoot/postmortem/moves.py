@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .words import code, counted, joined
+from .words import code, joined
 
 __all__ = [
     "Move",
@@ -134,7 +134,9 @@ def after_all(one: Standing) -> Move | None:
         return None
     words = "dead-letters replay --all --run"
     line = command(words, one.run_id, one.journal)
-    first = f"mend what {counted(one.letters, 'item')} failed of"
+    first = (
+        f"mend what {'the item' if one.letters == 1 else f'the {one.letters:,} items'} failed of"
+    )
     return Move(f"{first}, then: {line}", line, first)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..codec.untagged import untagged
 from ..journal import aftermath as read
-from ..journal import repeats
+from ..journal import outcomes, repeats
 from ..journal.doubts import resolved
 from ..journal.records import RunRecord
 from ..journal.undo import UNDO, compensations
@@ -154,13 +154,13 @@ def changes_of(facts: Facts) -> Changes:
         list(dict.fromkeys(one.step for one in facts.groups)),
         facts.fingerprints,
     )
-    before = read.latest_completed(store, run)
+    before = outcomes.latest_completed(store, run)
     if before is None:
         return Changes(None, None, (), (), (), similar)
     changes: list[Change] = []
     same: list[str] = []
     unknown: list[str] = []
-    _code(read.sources(store, before.pk), read.sources(store, run.pk), changes, same)
+    _code(outcomes.sources(store, before.pk), outcomes.sources(store, run.pk), changes, same)
     _environment(facts, before, changes, same, unknown)
     _inputs(facts, before.input, changes, same)
     return Changes(
@@ -205,8 +205,8 @@ def _environment(
     facts: Facts, before: RunRecord, changes: list[Change], same: list[str], unknown: list[str]
 ) -> None:
     store = facts.journal.store
-    old = environment_of(read.process_of_run(store, before.pk), before.versions)
-    new = environment_of(read.process_of_run(store, facts.run.pk), facts.run.versions)
+    old = environment_of(outcomes.process_of_run(store, before.pk), before.versions)
+    new = environment_of(outcomes.process_of_run(store, facts.run.pk), facts.run.versions)
     if old is None or new is None:
         unknown.append("Python and Surefoot")
         return

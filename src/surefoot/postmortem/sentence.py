@@ -22,7 +22,7 @@ def summary(facts: Facts) -> Summary:
     if status == "completed":
         told = _completed(facts, steps)
     elif status == "halted":
-        told = _halted(facts, steps)
+        told = (_halted(facts, steps), "act")
     elif status == "rolled_back":
         told = _rolled_back(facts, steps)
     elif status in ("running", "rolling_back"):
@@ -71,6 +71,8 @@ def _left_over(facts: Facts, steps: list[Failing]) -> tuple[str, str]:
         return f"find out whether {names} happened ({count:,} in doubt)", "act"
     letters = facts.open_letters
     if letters:
+        if steps and set(steps[0].hows) == {"skipped"} and steps[0].calls == letters:
+            return f"mend and replay {'it' if letters == 1 else 'them'}", "act"
         return f"{counted(letters, 'dead letter')} {_waits(letters)} to be replayed", "act"
     degraded = sum(one.hows["fallback"] + one.hows["default"] for one in steps)
     if degraded or facts.run.degraded:
@@ -86,26 +88,24 @@ def _waits(number: int) -> str:
 # -- halted ---------------------------------------------------------------------------------------
 
 
-def _halted(facts: Facts, steps: list[Failing]) -> tuple[str, str]:
+def _halted(facts: Facts, steps: list[Failing]) -> str:
     error, kind = facts.error or {}, facts.halted_as
     rest = [one for one in steps if facts.halting is None or one.step != facts.halting.step]
     if facts.in_doubt:
-        return _in_doubt(facts, rest), "act"
+        return _in_doubt(facts, rest)
     if kind == "resume_drift":
         where = _drifted(facts)
         return (
             f"the resume stopped, because {where} was called with other arguments than the recorded "
             f"ones (resume_drift){others(rest)}; a person must say whether to do it again or to take "
-            "the recorded result",
-            "act",
+            "the recorded result"
         )
     if kind == "process_crashed" and facts.halting is None:
         at = _at_work(facts)
         where = f", the last time while {at} at work" if at else ""
         return (
             f"its process died {times(max(1, facts.run.takeovers))} in a row without one new result"
-            f"{where}, so the run halted (process_crashed); see what kills it, then resume it",
-            "act",
+            f"{where}, so the run halted (process_crashed); see what kills it, then resume it"
         )
     if facts.halted_map is not None:
         step, _ = facts.halted_map
@@ -114,11 +114,10 @@ def _halted(facts: Facts, steps: list[Failing]) -> tuple[str, str]:
         who = failed(mine) if mine is not None else f"items of {code(step)} failed"
         return (
             f"{who}, more than the map allows (max_failure_ratio), so the run halted{others(rest)}; "
-            "mend the cause, then resume it",
-            "act",
+            "mend the cause, then resume it"
         )
     if facts.halting is None or not steps or steps[0].step != facts.halting.step:
-        return f"{_body(facts, error)}, so the run halted{others(rest)}; {_then(facts)}", "act"
+        return f"{_body(facts, error)}, so the run halted{others(rest)}; {_then(facts)}"
     lead = steps[0]
     why = f" ({facts.halted_as}: {facts.halting.reason})" if kind != facts.halting.kind else ""
     also = ""
@@ -129,7 +128,7 @@ def _halted(facts: Facts, steps: list[Failing]) -> tuple[str, str]:
     told = f"{failed(lead)}{also or ' and halted the run'}{why}"
     if also:
         told += ", and the run halted"
-    return f"{told}{others(rest)}; {_then(facts)}", "act"
+    return f"{told}{others(rest)}; {_then(facts)}"
 
 
 def _body(facts: Facts, error: dict[str, object]) -> str:
@@ -271,8 +270,9 @@ def _rolled_back(facts: Facts, steps: list[Failing]) -> tuple[str, str]:
     else:
         told = "it had no effect to undo"
     if kept:
-        told += f"; {counted(kept, 'effect')} without a compensate {'is' if kept == 1 else 'are'} left as done"
-    more = others([one for one in steps[1:]]) if facts.halting is not None else others(steps)
+        verb = "is" if kept == 1 else "are"
+        told += f"; {counted(kept, 'effect')} without a compensate {verb} left as done"
+    more = others(steps[1:]) if facts.halting is not None else others(steps)
     if bad:
         return (
             f"{cause} was rolled back: {told}{more}; mend what hindered it, then roll it back again",

@@ -32,15 +32,16 @@ def _happening(facts: Facts, seen: Sequence[SeenIn]) -> tuple[str, tuple[str, ..
         words = [f"The run is going on since {moment(run.started_at)}."]
     elif facts.died:
         state = "waiting"
+        sign = moment(facts.last_sign)
         words = [
-            f"Nothing goes on by itself: the run's process is gone, its last sign was at "
-            f"{moment(facts.last_sign)}."
+            f"Nothing goes on by itself: the run's process is gone; its last sign was at {sign}."
         ]
     elif run.status in ("halted", "interrupted"):
         state = "waiting"
         words = [f"Nothing goes on by itself: the run stands still since {ended}."]
     else:
-        words = [f"No: the run is {run.status.replace('_', ' ')} since {ended}."]
+        verb = {"completed": "completed", "cancelled": "was cancelled"}
+        words = [f"No: the run {verb.get(run.status, 'was rolled back')} at {ended}."]
     if facts.groups:
         last = max(one.last for one in facts.groups)
         words.append(f"Its last failure was at {moment(last)}, {took(facts.now - last)} ago.")
@@ -121,8 +122,8 @@ def to_do_of(facts: Facts) -> ToDo:
     if move is None and facts.open_letters:
         move = after_all(standing)
         effect = (
-            f"It runs {counted(facts.open_letters, 'item')} again with the saved inputs, one of each "
-            "fingerprint first. Then a resume of the run takes the results into its own."
+            f"It runs {counted(facts.open_letters, 'item')} again with what was saved, one of each "
+            "fingerprint first. A resume of the run then takes the results into its own."
         )
     if move is None:
         words = "Nothing."

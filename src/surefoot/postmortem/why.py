@@ -9,6 +9,7 @@ from typing import Any
 
 from ..fingerprint.failure import OwnFrames
 from ..journal import aftermath as read
+from ..journal import outcomes
 from ..journal.records import FailureRecord
 from ..store.base import Store
 from .facts import Facts
@@ -157,7 +158,7 @@ def causes_of(facts: Facts) -> tuple[Cause, ...]:
 
 def cause_of(store: Store, one: FailureRecord, versions: str | None) -> Cause:
     """:param versions: what the run recorded of its Python, for failures without a process."""
-    environment = environment_of(read.process_detail(store, one.process_pk), versions)
+    environment = environment_of(outcomes.process_detail(store, one.process_pk), versions)
     return _cause(
         _json(one.detail),
         one.stack,
@@ -177,7 +178,7 @@ def body_cause(facts: Facts) -> Cause:
     """What left the workflow's own code, from the run's error."""
     error = facts.error or {}
     detail = error.get("detail")
-    process = read.process_of_run(facts.journal.store, facts.run.pk)
+    process = outcomes.process_of_run(facts.journal.store, facts.run.pk)
     message = str(error.get("message") or "").partition("\nsurefoot: ")[0]
     return _cause(
         detail if isinstance(detail, dict) else {},
