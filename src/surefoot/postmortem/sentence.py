@@ -9,6 +9,8 @@ from .words import code, counted, cut, joined, times, took
 
 __all__ = ["summary"]
 
+LIMITS = ("deadline", "max_cost", "budget", "later than")
+"""Words of reasons that tell more than that the ladder was at its end."""
 SAID = 160
 """Characters of a message that stand in the sentence."""
 
@@ -118,8 +120,10 @@ def _halted(facts: Facts, steps: list[Failing]) -> str:
         )
     if facts.halting is None or not steps or steps[0].step != facts.halting.step:
         return f"{_body(facts, error)}, so the run halted{others(rest)}; {_then(facts)}"
-    lead = steps[0]
-    why = f" ({facts.halted_as}: {facts.halting.reason})" if kind != facts.halting.kind else ""
+    lead, reason = steps[0], facts.halting.reason
+    why = f" ({facts.halted_as}: {reason})" if kind != facts.halting.kind else ""
+    if not why and any(word in reason for word in LIMITS):
+        why = f" ({cut(reason, SAID)})"
     also = ""
     if len(lead.hows) > 1:
         also = how(lead)

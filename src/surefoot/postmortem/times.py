@@ -9,7 +9,7 @@ from ..journal import aftermath as read
 from ..journal.records import FailureRecord
 from .facts import Facts
 from .model import Bar, Lane, Mark, Timeline
-from .words import code, counted, ordinal, took, usd
+from .words import code, counted, ordinal, short, took, usd
 
 __all__ = ["DONE", "timeline_of"]
 
@@ -55,8 +55,8 @@ def timeline_of(facts: Facts) -> Timeline:
 
 def _label(step: str, item: int | None, item_id: str | None) -> str:
     if item is None:
-        return step
-    return f"{step}[{item if item_id is None else item_id}]"
+        return short(step)
+    return f"{short(step)}[{item if item_id is None else item_id}]"
 
 
 def _lane(facts: Facts, call: read.CallSpan, end: float) -> Lane:
@@ -105,7 +105,7 @@ def _last(
         if call.degraded == "skipped":
             return Bar("degraded", min(begins, ends), ends, None, "a default stands in")
         if call.degraded is not None:
-            words = f"through {call.degraded} (degraded)"
+            words = f"through {short(call.degraded)} (degraded)"
             return Bar("degraded", min(begins, ends), ends, None, words)
         number = max(call.attempts, 1)
         return Bar("ok", min(begins, ends), ends, number, f"{ordinal(number)} attempt succeeded")
@@ -119,10 +119,10 @@ def _last(
 def _failed(one: FailureRecord) -> str:
     told = f"{ordinal(one.attempt)} attempt"
     if one.fallback:
-        told += f" through {one.fallback}"
+        told += f" through {short(one.fallback)}"
     told += f": {one.kind}, {DONE.get(one.decision, one.decision)}"
     if one.decision == "fall_back" and one.fallback_to:
-        told += f" to {one.fallback_to}"
+        told += f" to {short(one.fallback_to)}"
     if one.changes:
         told += f": {_changes(one.changes)}"
     if one.waited:
@@ -170,9 +170,9 @@ def _folded(facts: Facts, alone: list[read.CallSpan]) -> tuple[list[Lane], str |
         began, ended = min(one.began for one in groups), max(one.ended for one in groups)
         only = groups[0].status if len(groups) == 1 else "several"
         kind = "many" if failed or only not in ENDS else ENDS[only]
-        label = f"{name} ({calls:,} {'more' if shown[name] else _noun(items) + 's'})"
+        label = f"{short(name)} ({calls:,} {'more' if shown[name] else _noun(items) + 's'})"
         if calls == 1 and not shown[name]:
-            label = name
+            label = short(name)
         bar = Bar(kind, began, ended, None, words)
         lanes.append(Lane(label, name, None, None, None, only, calls, failed, (bar,)))
     if len(lanes) <= FOLDED:

@@ -15,6 +15,7 @@ __all__ = [
     "moment",
     "ordinal",
     "plain",
+    "short",
     "times",
     "took",
     "usd",
@@ -141,10 +142,19 @@ def cut(text: str, length: int) -> str:
     return first if len(first) <= length else first[: length - 1] + "…"
 
 
+def short(name: str) -> str:
+    """The name of a step without the function that it is defined in.
+
+    >>> short("build.<locals>.enrich"), short("Shop.pay")
+    ('enrich', 'Shop.pay')
+    """
+    return name.rpartition(".<locals>.")[2]
+
+
 def code(name: str) -> str:
     """A name as it stands in a sentence; the pages set it in another type.
 
-    >>> code("enrich"), code("a`b")
-    ('`enrich`', "`a'b`")
+    >>> code("enrich"), code("a`b"), code("build.<locals>.enrich")
+    ('`enrich`', "`a'b`", '`enrich`')
     """
-    return "`" + cut(name, 120).replace("`", "'") + "`"
+    return "`" + cut(short(name), 120).replace("`", "'") + "`"
