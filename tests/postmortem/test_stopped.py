@@ -122,7 +122,7 @@ def test_the_own_code_after_a_failing_step(tell: Tell) -> None:
     assert tell(triage.start()).summary.sentence == (
         "The own code of `triage` failed with invalid_value (ValueError: no tickets), so the run "
         "halted; `load` failed once with connection too, recovered by its 2nd attempt after 1 s; "
-        "resume it once the cause is over."
+        "mend the cause, then resume it."
     )
 
 

@@ -73,7 +73,8 @@ def _table(table: Table) -> Iterator[str]:
     cells = [[_cell(one) for one in row] for row in table.rows]
     heads = [one.upper() for one in table.headings]
     widths = [
-        max(len(heads[n]), *(min(len(row[n]), WIDEST) for row in cells)) for n in range(len(heads))
+        max([len(heads[n]), *(min(len(row[n]), WIDEST) for row in cells)])
+        for n in range(len(heads))
     ]
     if any(heads):
         yield "  " + "  ".join(head.ljust(wide) for head, wide in zip(heads, widths)).rstrip()

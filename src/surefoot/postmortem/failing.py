@@ -76,7 +76,7 @@ def by_step(
 
 def kinds_of(one: Failing) -> str:
     """``rate_limited (openai)``, ``timeout and connection``, …"""
-    names = [kind for kind, _ in one.kinds.most_common()]
+    names = sorted(one.kinds, key=lambda kind: (-one.kinds[kind], kind))
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} other kinds"]
     told = joined(names)

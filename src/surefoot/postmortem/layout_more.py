@@ -39,7 +39,7 @@ def touched(one: Postmortem) -> Iterator[Block]:
         rows.append(("tokens wasted", f"{told.tokens_wasted:,}"))
     if rows:
         yield Rows(tuple(rows))
-    if len(told.runs) > 1 or one.about.incident is not None:
+    if len(told.runs) > 1 or (told.runs and one.about.incident is not None):
         runs = tuple(
             (
                 each.run_id,
@@ -55,7 +55,7 @@ def touched(one: Postmortem) -> Iterator[Block]:
         yield Table("Runs with the same failures", headings, runs)
         if told.runs_total > len(runs):
             yield Para(f"{told.runs_total - len(runs):,} earlier runs are not shown.", quiet=True)
-    else:
+    elif one.about.incident is None:
         yield Para("No other run had the same failures.")
 
 

@@ -148,10 +148,16 @@ def _body(facts: Facts, error: dict[str, object]) -> str:
 def _then(facts: Facts) -> str:
     """What a halted run waits for."""
     error = facts.error or {}
-    if error.get("kind") in ("bug", "recursion_limit"):
+    kind = str(error.get("kind"))
+    known = facts.kinds.get(kind)
+    if kind in ("bug", "recursion_limit"):
         return "mend the code, then resume it"
     if not error.get("recoverable", True):
         return "a person must act first, then resume it"
+    if kind == "unknown":
+        return "find the cause, then resume it"
+    if known is not None and not known.retryable:
+        return "mend the cause, then resume it"
     return "resume it once the cause is over"
 
 
