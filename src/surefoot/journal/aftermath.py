@@ -257,20 +257,25 @@ class CallSpan:
 
 
 SPAN = (
-    "coalesce(c.call_id, t.call_id), coalesce(c.step, l.step), coalesce(c.form, 'step'), "
-    "coalesce(c.status, 'lost'), coalesce(c.item, l.item), c.item_id, "
-    "coalesce(c.started_at, t.first), c.duration, coalesce(c.attempts, t.n), c.degraded"
+    "coalesce(c.call_id, t.call_id) AS call_id, coalesce(c.step, l.step) AS step, "
+    "coalesce(c.form, 'step') AS form, coalesce(c.status, 'lost') AS status, "
+    "coalesce(c.item, l.item) AS item, c.item_id AS item_id, "
+    "coalesce(c.started_at, t.first) AS began, c.duration AS duration, "
+    "coalesce(c.attempts, t.n) AS attempts, c.degraded AS degraded"
 )
 
 
 def troubled_calls(store: Store, run_pk: int, limit: int) -> list[CallSpan]:
-    """The calls with failures that matter most: what ended the run or goes on, then what failed for
-    good, then the most failures; in the order in which they began."""
+    """The calls with failures that matter most: what ended the run or goes on, then two of each step,
+    then what failed most; in the order in which they began."""
     rows = store.read(
-        f"WITH t AS ({PER_CALL}) SELECT {SPAN}, t.n FROM t JOIN failures l ON l.pk = t.last_pk "
-        "LEFT JOIN calls c ON c.run_pk = ? AND c.call_id = t.call_id "
-        "ORDER BY (coalesce(c.status, 'running') = 'running') DESC, (c.status = 'failed') DESC, "
-        "(c.degraded IS NOT NULL) DESC, t.n DESC, t.last_pk LIMIT ?",
+        f"WITH t AS ({PER_CALL}), f AS (SELECT {SPAN}, t.n AS failures, t.last_pk AS last_pk, "
+        "(coalesce(c.status, 'running') = 'running') AS goes_on, (c.status = 'failed') AS ended, "
+        "row_number() OVER (PARTITION BY l.step ORDER BY t.n DESC, t.last_pk) AS nth "
+        "FROM t JOIN failures l ON l.pk = t.last_pk "
+        "LEFT JOIN calls c ON c.run_pk = ? AND c.call_id = t.call_id) "
+        f"SELECT {', '.join(CallSpan.__dataclass_fields__)} FROM f ORDER BY goes_on DESC, ended DESC, "
+        "nth > 2, degraded IS NOT NULL DESC, failures DESC, last_pk LIMIT ?",
         (run_pk, run_pk, limit),
     )
     return sorted((CallSpan(*row) for row in rows), key=lambda one: one.began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import UnknownRun, UsageError
 from ..journal import Journal, RunRecord, repeats
@@ -28,9 +28,7 @@ from .times import timeline_of
 from .verdict import now_of
 from .why import cause_of, causes_of, classified_of
 
-__all__ = ["postmortem_of"]
-
-T = TypeVar("T")
+__all__ = ["each_text", "postmortem_of"]
 
 SEEN = 50
 """Runs with the same failures that are looked at, the latest first."""
@@ -245,8 +243,8 @@ def _without_runs(
 # -- the way out ----------------------------------------------------------------------------------
 
 
-def _clean(made: T, scrub_text: Callable[[str], str]) -> T:
-    """The same data with every text scrubbed. What cannot be scrubbed is dropped."""
+def _clean(made: Postmortem, scrub_text: Callable[[str], str]) -> Postmortem:
+    """The same with every text scrubbed. What cannot be scrubbed is dropped."""
     known: dict[str, str] = {}
 
     def text(value: str) -> str:
@@ -257,15 +255,21 @@ def _clean(made: T, scrub_text: Callable[[str], str]) -> T:
                 known[value] = "[dropped]"
         return known[value]
 
+    return each_text(made, text)
+
+
+def each_text(made: Postmortem, change: Callable[[str], str]) -> Postmortem:
+    """The same with every text changed by ``change``."""
+
     def at(value: Any) -> Any:
         if isinstance(value, str):
-            return text(value)
+            return change(value)
         if isinstance(value, tuple):
             return tuple(at(one) for one in value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names = [field.name for field in dataclasses.fields(value)]
             return type(value)(**{name: at(getattr(value, name)) for name in names})
-        return value if isinstance(value, (bool, int, float, type(None))) else text(str(value))
+        return value if isinstance(value, (bool, int, float, type(None))) else change(str(value))
 
-    cleaned: T = at(made)
+    cleaned: Postmortem = at(made)
     return cleaned

@@ -14,6 +14,7 @@ from ..journal.records import FailureRecord, RunRecord
 from ..journal.runs import holder_of
 from ..journal.undo import UNDO
 from ..model import Kind
+from .failing import Failing, by_step
 from .moves import Standing
 
 __all__ = ["DOUBTS", "Facts"]
@@ -74,6 +75,18 @@ class Facts:
     @cached_property
     def trouble(self) -> list[read.Trouble]:
         return read.trouble(self.journal.store, self.run.pk, self.ended_by)
+
+    @cached_property
+    def failing(self) -> list[Failing]:
+        """The failing steps: the one that ended it leads, then the worst."""
+        steps = by_step(self.trouble, self.steps, self.resource_of)
+        last = self.halting
+        return sorted(steps, key=lambda one: last is None or one.step != last.step)
+
+    def rank(self, step: str) -> int:
+        """The place of a step among those that failed."""
+        names = [one.step for one in self.failing]
+        return names.index(step) if step in names else len(names)
 
     @cached_property
     def fingerprints(self) -> list[str]:

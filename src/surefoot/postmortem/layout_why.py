@@ -34,7 +34,7 @@ def why(every: Sequence[Classified]) -> Iterator[Block]:
         if one.retry_after_seconds is not None:
             rows.append(("asked for", f"a wait of {took(one.retry_after_seconds)}"))
         if one.ladder:
-            rows.append(("ladder", " → ".join(one.ladder)))
+            rows.append(("catalog's ladder", " → ".join(one.ladder)))
         for each in one.decided:
             waited = f", {took(each.waited_seconds)} of waits in all" if each.waited_seconds else ""
             because = f": {' | '.join(each.reasons)}" if each.reasons else ""

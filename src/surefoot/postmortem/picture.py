@@ -84,21 +84,21 @@ def scale_of(line: Timeline) -> Scale:
 def svg_of(line: Timeline) -> str:
     """The picture, with a title and a description for those who do not see it."""
     scale = scale_of(line)
-    height = TOP + LANE * max(1, len(line.lanes)) + 40
+    height = TOP + LANE * max(1, len(line.lanes)) + 54
     parts = [
         f'<svg class="timeline" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="lt ld">',
         '<title id="lt">Timeline of attempts</title>',
         f'<desc id="ld">{_text(_described(line))}</desc>',
         HATCH,
     ]
-    bottom = height - 34
+    bottom = height - 48
     parts += _axis(line, scale, bottom)
     for left, right, seconds in scale.folded:
         middle = (left + right) / 2
         parts.append(
             f'<rect class="gap" x="{left:.1f}" y="{TOP - 6}" width="{right - left:.1f}" '
             f'height="{bottom - TOP + 6}"><title>{_text(took(seconds))} in which nothing ran</title></rect>'
-            f'<text class="small" x="{middle:.1f}" y="{bottom + 14}" text-anchor="middle">'
+            f'<text class="small" x="{middle:.1f}" y="{bottom + 28}" text-anchor="middle">'
             f"{_text(took(seconds))}</text>"
         )
     for number, lane in enumerate(line.lanes):

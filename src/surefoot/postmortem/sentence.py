@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .facts import Facts
-from .failing import Failing, by_step, failed, how, others
+from .failing import Failing, failed, how, others
 from .model import Summary
 from .words import code, counted, cut, joined, times, took
 
@@ -18,9 +18,7 @@ SAID = 160
 def summary(facts: Facts) -> Summary:
     """The sentence about a run, and how urgent it is."""
     status = facts.run.status
-    steps = by_step(facts.trouble, facts.steps, facts.resource_of)
-    if facts.halting is not None:  # the one that ended it leads
-        steps.sort(key=lambda one: one.step != facts.halting.step)  # type: ignore[union-attr]
+    steps = facts.failing
     if status == "completed":
         told = _completed(facts, steps)
     elif status == "halted":

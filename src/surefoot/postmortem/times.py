@@ -18,6 +18,8 @@ ALONE = 12
 ATTEMPTS = 20
 """The latest attempts of a call that are shown."""
 FOLDED = 30
+ITEM = 32
+"""Characters of an item's id in a label: the last ones, as of a path."""
 UNFAILED = 6
 """Running calls without a failure that get a lane."""
 
@@ -56,7 +58,8 @@ def timeline_of(facts: Facts) -> Timeline:
 def _label(step: str, item: int | None, item_id: str | None) -> str:
     if item is None:
         return short(step)
-    return f"{short(step)}[{item if item_id is None else item_id}]"
+    name = str(item) if item_id is None else item_id
+    return f"{short(step)}[{name if len(name) <= ITEM else '…' + name[-ITEM:]}]"
 
 
 def _lane(facts: Facts, call: read.CallSpan, end: float) -> Lane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..fingerprint.failure import OwnFrames
@@ -33,7 +34,8 @@ CLASSIFIED = 10
 CAUSES = 5
 REASONS = 4
 STACK = 6_000
-"""Characters of a traceback: its end, where the exception is."""
+"""Characters of a traceback: its end, where the exception is; of all but the first, SHORT."""
+SHORT = 1_200
 MESSAGE = 2_000
 PREVIEW = 400
 FRAMES = 40
@@ -47,12 +49,15 @@ IN_STACK = re.compile(
 
 
 def classified_of(facts: Facts) -> tuple[Classified, ...]:
-    """One entry for each step and fingerprint, the most frequent first."""
+    """One entry for each step and fingerprint: the worst step's first, then the most frequent."""
     store, run_pk = facts.journal.store, facts.run.pk
     grouped: dict[tuple[str, str], list[read.FailureGroup]] = {}
     for one in facts.groups:
         grouped.setdefault((one.step, one.fingerprint), []).append(one)
-    ordered = sorted(grouped.values(), key=lambda some: -sum(one.failures for one in some))
+    ordered = sorted(
+        grouped.values(),
+        key=lambda some: (facts.rank(some[0].step), -sum(one.failures for one in some)),
+    )
     chosen = ordered[:CLASSIFIED]
     records = read.latest_failures(store, [some[0].last_pk for some in chosen])
     found = []
@@ -136,16 +141,17 @@ def _of_error(facts: Facts, error: Mapping[str, Any]) -> Classified:
 
 
 def causes_of(facts: Facts) -> tuple[Cause, ...]:
-    """The latest failure of each step and fingerprint: what ended the run first, then the most
-    frequent."""
+    """The latest failure of each step and fingerprint: what ended the run first, then as
+    :func:`classified_of` orders them. Only the first has its whole traceback."""
     store = facts.journal.store
-    last: dict[tuple[str, str], tuple[int, int]] = {}
+    last: dict[tuple[str, str], tuple[int, int, int]] = {}
     for one in facts.groups:
-        pk, number = last.get((one.step, one.fingerprint), (0, 0))
-        last[one.step, one.fingerprint] = (max(pk, one.last_pk), number + one.failures)
+        _, pk, number = last.get((one.step, one.fingerprint), (0, 0, 0))
+        total = number + one.failures
+        last[one.step, one.fingerprint] = (facts.rank(one.step), max(pk, one.last_pk), total)
     ended = facts.halting.pk if facts.halting is not None else 0
-    pks = sorted(last.values(), key=lambda pair: (pair[0] != ended, -pair[1]))
-    chosen = [pk for pk, _ in pks[:CAUSES]]
+    ordered = sorted(last.values(), key=lambda each: (each[1] != ended, each[0], -each[2]))
+    chosen = [pk for _, pk, _ in ordered[:CAUSES]]
     if ended and ended not in chosen:
         chosen = [ended, *chosen[: CAUSES - 1]]
     records = read.latest_failures(store, chosen)
@@ -153,7 +159,10 @@ def causes_of(facts: Facts) -> tuple[Cause, ...]:
     found = [cause_of(store, records[pk], fallback) for pk in chosen]
     if facts.error is not None and not facts.ended_by:
         found.insert(0, body_cause(facts))
-    return tuple(found)
+    return tuple(
+        one if number == 0 else replace(one, stack=_tail(one.stack, SHORT))
+        for number, one in enumerate(found)
+    )
 
 
 def cause_of(store: Store, one: FailureRecord, versions: str | None) -> Cause:
@@ -213,7 +222,7 @@ def _cause(
             )
             for one in _list(detail.get("causes"))[:10]
         ),
-        stack=stack if len(stack) <= STACK else "…" + stack[-STACK:],
+        stack=_tail(stack, STACK),
         notes=tuple(str(one)[:MESSAGE] for one in (detail.get("notes") or ())[:10]),
         inputs=tuple(
             Input(
@@ -317,6 +326,13 @@ def environment_of(detail: str | None, versions: str | None) -> Environment | No
         cwd=told.get("cwd"),
         argv=" ".join(str(one) for one in argv)[:PREVIEW] if isinstance(argv, list) else argv,
     )
+
+
+def _tail(text: str, most: int) -> str:
+    """Its last lines: there stands the exception."""
+    if len(text) <= most:
+        return text
+    return "…" + text[-most:].partition("\n")[1] + text[-most:].partition("\n")[2]
 
 
 def _short(value: Any) -> str:
