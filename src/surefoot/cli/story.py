@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..postmortem.moves import (
+    DONE,
     Standing,
     command,
     halted_map,
@@ -41,15 +42,6 @@ __all__ = [
 ]
 
 Document = Mapping[str, Any]
-
-DONE = {
-    "retry": "tried again",
-    "adapt": "tried again, changed",
-    "fall_back": "fell back",
-    "skip": "set aside",
-    "halt": "halted",
-}
-"""What was done about a failure, by its decision."""
 
 STYLES = {
     "completed": "green",

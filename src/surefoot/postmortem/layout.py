@@ -8,10 +8,11 @@ from . import layout_more as more
 from . import layout_why
 from .blocks import Block, Command, Page, Para, Picture, Rows, Section, Table
 from .model import About, Bar, Postmortem
-from .words import code, counted, joined, moment, took
+from .words import code, counted, joined, labelled, moment, took
 
 __all__ = ["page_of"]
 
+LABEL = 44
 ROWS = 80
 """Rows of the timeline as a table: the first and the last ones."""
 
@@ -115,7 +116,7 @@ def _timeline(one: Postmortem) -> Iterator[Block]:
     yield Picture(line)
     rows = [(mark.at, 0 if mark.kind == "began" else 2, "", "", mark.words) for mark in line.marks]
     rows += [
-        (bar.began_at, 1, lane.label, _lasted(bar), bar.words)
+        (bar.began_at, 1, labelled(lane.label, LABEL), _lasted(bar), bar.words)
         for lane in line.lanes
         for bar in lane.bars
         if bar.kind != "wait"  # the failure before it tells of it

@@ -10,6 +10,7 @@ from typing import Any
 from .words import code, joined
 
 __all__ = [
+    "DONE",
     "Move",
     "Standing",
     "after_all",
@@ -19,6 +20,16 @@ __all__ = [
     "is_in_doubt",
     "move_of",
 ]
+
+DONE = {
+    "retry": "tried again",
+    "adapt": "tried again, changed",
+    "fall_back": "fell back",
+    "skip": "set aside",
+    "halt": "halted",
+    "settled": "found that it had happened",
+}
+"""What was done about a failure, by its decision."""
 
 
 def command(words: str, run_id: str, journal: str | None) -> str:

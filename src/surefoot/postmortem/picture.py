@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .model import Bar, Timeline
-from .words import counted, cut, moment, plain, took
+from .words import counted, cut, labelled, moment, plain, took
 
 __all__ = ["svg_of"]
 
@@ -103,7 +103,7 @@ def svg_of(line: Timeline) -> str:
         )
     for number, lane in enumerate(line.lanes):
         top = TOP + number * LANE
-        label = cut(plain(lane.label), 30)
+        label = labelled(plain(lane.label), 30)
         parts.append(
             f'<g><text class="label" x="{LEFT - 8}" y="{top + 12}" text-anchor="end">'
             f"{_text(label)}<title>{_text(plain(lane.label))}</title></text>"

@@ -9,29 +9,19 @@ from ..journal import aftermath as read
 from ..journal.records import FailureRecord
 from .facts import Facts
 from .model import Bar, Lane, Mark, Timeline
+from .moves import DONE
 from .words import code, counted, ordinal, short, took, usd
 
-__all__ = ["DONE", "timeline_of"]
+__all__ = ["timeline_of"]
 
 ALONE = 12
 """Calls with failures that get a lane of their own; the others are folded, a step a lane."""
 ATTEMPTS = 20
 """The latest attempts of a call that are shown."""
 FOLDED = 30
-ITEM = 32
-"""Characters of an item's id in a label: the last ones, as of a path."""
 UNFAILED = 6
 """Running calls without a failure that get a lane."""
 
-DONE = {
-    "retry": "tried again",
-    "adapt": "tried again, changed",
-    "fall_back": "fell back",
-    "skip": "set aside",
-    "halt": "halted",
-    "settled": "found that it had happened",
-}
-"""What was done about a failure, by its decision."""
 ENDS = {"completed": "ok", "skipped": "skipped", "failed": "failed", "running": "running"}
 
 
@@ -58,8 +48,7 @@ def timeline_of(facts: Facts) -> Timeline:
 def _label(step: str, item: int | None, item_id: str | None) -> str:
     if item is None:
         return short(step)
-    name = str(item) if item_id is None else item_id
-    return f"{short(step)}[{name if len(name) <= ITEM else '…' + name[-ITEM:]}]"
+    return f"{short(step)}[{item if item_id is None else item_id}]"
 
 
 def _lane(facts: Facts, call: read.CallSpan, end: float) -> Lane:

@@ -25,7 +25,7 @@ from .model import (
     Input,
     Link,
 )
-from .times import DONE
+from .moves import DONE
 
 __all__ = ["body_cause", "cause_of", "causes_of", "classified_of", "environment_of"]
 
@@ -332,7 +332,8 @@ def _tail(text: str, most: int) -> str:
     """Its last lines: there stands the exception."""
     if len(text) <= most:
         return text
-    return "…" + text[-most:].partition("\n")[1] + text[-most:].partition("\n")[2]
+    end = text[-most:]
+    return f"…\n{end.partition(chr(10))[2]}" if "\n" in end else f"…{end}"
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "cut",
     "iso",
     "joined",
+    "labelled",
     "moment",
     "ordinal",
     "plain",
@@ -140,6 +141,19 @@ def cut(text: str, length: int) -> str:
     """
     first = text.strip().split("\n", 1)[0]
     return first if len(first) <= length else first[: length - 1] + "…"
+
+
+def labelled(label: str, length: int) -> str:
+    """The label of a call, with the end of its item's id: of a path that tells most.
+
+    >>> labelled("read[/data/in/2026/tickets.csv]", 20), labelled("read[7]", 20)
+    ('read[…6/tickets.csv]', 'read[7]')
+    """
+    if len(label) <= length:
+        return label
+    name, bracket, item = label.partition("[")
+    room = length - len(name) - 2
+    return f"{name}[…{item[-room:]}" if bracket and room > 4 else cut(label, length)
 
 
 def short(name: str) -> str:
