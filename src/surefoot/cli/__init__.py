@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, incidents, letters, map, operators, recover, run, runs
+from . import (
+    catalog,
+    completion,
+    doctor,
+    incidents,
+    letters,
+    map,
+    operators,
+    postmortem,
+    recover,
+    run,
+    runs,
+)
 from .app import App
 from .options import examples
 
@@ -21,6 +33,7 @@ COMMANDS = (
     operators.rollback,
     operators.resolve,
     operators.cancel,
+    postmortem.postmortem,
     catalog.catalog,
     map.map_,
     doctor.doctor,

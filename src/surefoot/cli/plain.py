@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import SurefootError
 from ..journal import Journal, RunRecord
-from ..journal.leases import Owner
+from ..journal.runs import holder_of
 
 __all__ = ["document_of", "holder_of", "scrubbed", "untagged", "with_holder", "with_records"]
 
@@ -44,22 +44,6 @@ def result_of(journal: Journal, record: RunRecord) -> Any:
     if record.format != "json":
         return f"<{record.format}, {len(data):,} bytes>"
     return untagged(json.loads(data.decode("utf-8", "surrogatepass")))
-
-
-def holder_of(record: RunRecord, now: float) -> dict[str, Any] | None:
-    """The process that holds a run, and whether it lives; None if nobody holds it.
-
-    ``alive`` is None where the process is on another host and its lease has not run out yet.
-    """
-    if record.status not in ("running", "rolling_back"):
-        return None
-    if record.owner is None:
-        return {"process": None, "alive": False}
-    owner = Owner.parse(record.owner)
-    alive = owner.alive()
-    if alive is None and (record.lease_until or 0) <= now:
-        alive = False
-    return {"process": str(owner), "alive": alive}
 
 
 def with_holder(document: dict[str, Any], record: RunRecord, now: float) -> dict[str, Any]:
