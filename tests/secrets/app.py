@@ -91,7 +91,9 @@ def check(item: str) -> str:
 @step(
     stage="inference",
     attempts=2,
-    recover=[on("malformed_output").adapt(prompt=lambda value, failure: f"{value} {text('adapted')}")],
+    recover=[
+        on("malformed_output").adapt(prompt=lambda value, failure: f"{value} {text('adapted')}")
+    ],
     expect=lambda answer: answer.endswith("."),
 )
 def ask(prompt: str, password: str) -> str:
