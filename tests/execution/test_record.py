@@ -239,6 +239,40 @@ def test_what_is_hidden_has_neither_preview_nor_digest(runtime: Runtime) -> None
     assert hid(found["phone"]["preview"]) == "'[hidden]'" and found["phone"]["digest"] is None
 
 
+def test_which_names_are_secrets_is_for_the_scrubber_to_say(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scrub(value: dict[str, str]) -> dict[str, str]:
+        return {name: "[x]" if name == "kennung" else one for name, one in value.items()}
+
+    monkeypatch.setattr(runtime, "scrub", scrub)
+
+    @step(name="ask", attempts=1)
+    def ask(kennung: list[str], rest: dict[str, Any]) -> None:
+        raise ValueError("x")
+
+    run_of(lambda: ask(["hunter22"], {"kennung": ["hunter22"], "id": 7}))
+    found = details(runtime)[0]["inputs"]
+    assert found["kennung"]["preview"] == "[secret]"
+    assert found["rest"]["preview"] == "{'kennung': [secret], 'id': 7}"
+
+
+def test_a_scrubber_that_cannot_tell_names_apart_hides_what_stands_under_them(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scrub(value: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(runtime, "scrub", scrub)
+
+    @step(name="ask", attempts=1)
+    def ask(prompt: str) -> None:
+        raise ValueError("x")
+
+    run_of(lambda: ask("hunter22"))
+    assert details(runtime)[0]["inputs"]["prompt"]["preview"] == "[secret]"
+
+
 def test_the_original_arguments_are_told_beside_what_was_adapted(runtime: Runtime) -> None:
     @step(name="fit", recover=[on("gpu_out_of_memory").adapt(size=halve())])
     def fit(size: int) -> int:
@@ -378,7 +412,7 @@ def test_locals_are_kept_only_if_asked_for(runtime: Runtime, journal_path: Path)
 def test_a_wrong_switch_for_locals_is_told_before_anything_runs(journal_path: Path) -> None:
     ran: list[int] = []
     with Runtime(journal=journal_path, config=locals_config("yes")):
-        with pytest.raises(ConfigError, match=r"surefoot.toml: \[incidents\] locals = 'yes'"):
+        with pytest.raises(ConfigError, match=r"surefoot.toml: \[incidents\]:? locals = 'yes'"):
             run_of(lambda: ran.append(1))
     assert ran == []
 

@@ -330,6 +330,7 @@ def shown(value: Any) -> str:
         ([("Authorization", f"Bearer {SECRET}")], "[('Authorization', [secret])]"),
         ([(b"cookie", SECRET.encode())], "[(b'cookie', [secret])]"),
         ({"api_key": None, "token_count": 3}, "{'api_key': None, 'token_count': 3}"),
+        ({"name": "api_key", "value": SECRET}, "{'name': 'api_key', 'value': [secret]}"),
         ({b"password": SECRET}, "{b'password': [secret]}"),
         (iter([1]), "<list_iterator>"),
         ((n for n in [1]), "<generator>"),

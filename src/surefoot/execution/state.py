@@ -23,6 +23,10 @@ from .spec import StepSpec
 
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
 
+PROBE = "a value like any other"
+"""Put under a name to see whether it is hidden there."""
+NAMES = 10_000
+"""Names of which a run remembers whether they are a secret's."""
 OnDrift = Literal["stop", "rerun", "reuse"]
 
 
@@ -46,6 +50,7 @@ class Services(Protocol):
     @property
     def keep_locals(self) -> bool: ...
     def scrub_text(self, text: str) -> str: ...
+    def scrub(self, value: Any) -> Any: ...
     def pickle_key(self) -> bytes: ...
     def resource(self, name: str) -> Resource: ...
     def hear(self) -> None: ...
@@ -124,6 +129,7 @@ class RunState:
         self.warned: set[str] = set()
         self.specs: dict[str, StepSpec] = {}
         self.kept: dict[str, dict[str, Stored]] = {}
+        self._secret_names: dict[str, bool] = {}
         self._process: tuple[int, ProcessWrite] | None = None
         self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
         self._keys: dict[tuple[str, str], Future[None]] = {}
@@ -192,6 +198,19 @@ class RunState:
         if self._process is None or self._process[0] != pid:
             self._process = (pid, this_process(fn, self.services.scrub_text))
         return self._process[1]
+
+    def is_secret(self, name: str) -> bool:
+        """Whether what stands under a name is a secret, as the scrubber and its settings see it."""
+        found = self._secret_names.get(name)
+        if found is None:
+            probe = {name: PROBE}
+            try:
+                found = bool(self.services.scrub(probe) != probe)
+            except Exception:  # what cannot be scrubbed is not shown
+                found = True
+            if len(self._secret_names) < NAMES:
+                self._secret_names[name] = found
+        return found
 
     # -- what nested steps completed ----------------------------------------------------------
 

@@ -217,9 +217,15 @@ class Session:
         """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
         from ..execution.record import body_record
 
-        fn, runtime = self.definition.fn, self.runtime
         return body_record(
-            exc, type_name, fn, self.args, self.kwargs, runtime.scrub_text, runtime.keep_locals
+            exc,
+            type_name,
+            self.definition.fn,
+            self.args,
+            self.kwargs,
+            self.runtime.scrub_text,
+            self.state.is_secret,
+            self.runtime.keep_locals,
         )
 
     # -- rollback -----------------------------------------------------------------------------

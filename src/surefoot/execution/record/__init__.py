@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...fingerprint.source import source_digest
+from ...scrub import is_secret_name
 from .frames import is_surefoots, places
 from .inputs import inputs_of, locals_of
 from .place import breadcrumbs, task_name, thread_name
+from .preview import IsSecret
 from .process import described
 from .raised import chain, frames_in, stack_text
 from .texts import Own, Text, cleaned, part
@@ -36,29 +38,33 @@ def raw_record(
     resource: Raw | None = None,
     code: str | None = None,
     keep_locals: bool = False,
+    is_secret: IsSecret = is_secret_name,
 ) -> Raw:
     """All that is kept of a failure, to be :func:`cleaned`.
 
     :param arguments: of the call, by name. :param digests: of those that have one.
+    :param is_secret: whether what stands under a name is a secret.
     :param crumbs: the attempt's last log records: (created, level, logger, message).
     """
     raw: Raw = {
         "chain": part(chain, exc),
-        "inputs": part(inputs_of, arguments, digests or {}) if arguments is not None else None,
+        "inputs": None,
         "breadcrumbs": part(breadcrumbs, crumbs),
         "resource": resource,
         "thread": part(thread_name),
         "task": part(task_name),
         "code": Own(code) if code else None,
     }
+    if arguments is not None:
+        raw["inputs"] = part(inputs_of, arguments, digests or {}, is_secret)
     if keep_locals:
-        raw["locals"] = part(_locals, exc)
+        raw["locals"] = part(_locals, exc, is_secret)
     return raw
 
 
-def _locals(exc: BaseException) -> Raw:
+def _locals(exc: BaseException, is_secret: IsSecret) -> Raw:
     kept = [one for one in places(exc) if not is_surefoots(one.frame.f_code.co_filename)]
-    return dict(locals_of(kept))
+    return dict(locals_of(kept, is_secret))
 
 
 def detail_of(clean: Mapping[str, Any]) -> Raw:
@@ -108,6 +114,7 @@ def body_record(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     scrub: Callable[[str], str],
+    is_secret: IsSecret = is_secret_name,
     keep_locals: bool = False,
 ) -> Raw:
     """``stack`` and ``detail`` of a failure of a workflow's own code, scrubbed. With ``detail`` goes
@@ -117,6 +124,7 @@ def body_record(
         arguments=part(_bound, fn, args, kwargs),
         code=part(source_digest, fn),
         keep_locals=keep_locals,
+        is_secret=is_secret,
     )
     clean = part(cleaned, raw, scrub)
     detail = part(detail_of, clean) if clean is not None else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...classify.safely import attribute
 from .frames import Place, innermost
-from .preview import HIDDEN, Preview, size_of
+from .preview import HIDDEN, LONGEST, IsSecret, Preview, size_of
 from .raised import name_of
 from .texts import Leaf, Text, part
 
@@ -28,11 +28,19 @@ class _Value(Leaf):
 
     __slots__ = ("_digest", "_is_input", "_name", "_preview", "_size", "_type")
 
-    def __init__(self, name: str, value: Any, digest: str | None, is_input: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        value: Any,
+        is_secret: IsSecret,
+        digest: str | None = None,
+        *,
+        is_input: bool,
+    ) -> None:
         self._name = Text(name, NAME)
         self._type = Text(name_of(type(value)), LOCAL)
-        limit = {} if is_input else {"limit": LOCAL}
-        self._preview = Preview(value, name.lstrip("*"), **limit)
+        limit = LONGEST if is_input else LOCAL
+        self._preview = Preview(value, name.lstrip("*"), limit, is_secret)
         self._size = part(size_of, value) if is_input else None
         self._digest = digest
         self._is_input = is_input
@@ -69,27 +77,31 @@ class _Named(Leaf):
         return dict(one for one in made if one is not None)
 
 
-def inputs_of(arguments: Mapping[str, Any], digests: Mapping[str, str]) -> Leaf:
+def inputs_of(
+    arguments: Mapping[str, Any], digests: Mapping[str, str], is_secret: IsSecret
+) -> Leaf:
     """The arguments of a call by name, with the digests that tell drift; at most 30 of them."""
     found = islice(list(arguments.items()), ARGUMENTS)
-    return _Named([_Value(name, value, digests.get(name), True) for name, value in found])
+    return _Named(
+        [_Value(name, value, is_secret, digests.get(name), is_input=True) for name, value in found]
+    )
 
 
-def locals_of(found: list[Place]) -> dict[str, Leaf]:
+def locals_of(found: list[Place], is_secret: IsSecret) -> dict[str, Leaf]:
     """The locals of the user's own frames, by the index of the frame; modules, functions and classes,
     which are the program's text, left out."""
     kept: dict[str, Leaf] = {}
     for index, place in innermost(found, FRAMES):
-        named = part(_held, place)
+        named = part(_held, place, is_secret)
         if named is not None:
             kept[str(index)] = named
     return kept
 
 
-def _held(place: Place) -> Leaf:
+def _held(place: Place, is_secret: IsSecret) -> Leaf:
     held = attribute(place.frame, "f_locals")
     values = [
-        _Value(name, value, None, False)
+        _Value(name, value, is_secret, is_input=False)
         for name, value in list(held.items())
         if type(name) is str
         and not name.startswith("__")

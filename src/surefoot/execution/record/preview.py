@@ -22,13 +22,14 @@ from types import FunctionType, MemberDescriptorType
 from typing import Any
 
 from ...classify.safely import attribute, fields
-from ...scrub.names import is_secret_name
-from ...scrub.text import is_no_secret
+from ...scrub import is_secret_name
 from .raised import name_of
 from .texts import MARGIN, Leaf, Own, Text
 
-__all__ = ["HIDDEN", "LONGEST", "Preview", "Shown", "size_of"]
+__all__ = ["HIDDEN", "LONGEST", "IsSecret", "Preview", "Shown", "size_of"]
 
+IsSecret = Callable[[str], bool]
+"""Whether what stands under a name is a secret."""
 LONGEST = 200
 """Characters of a preview."""
 HIDDEN = "[secret]"
@@ -42,9 +43,10 @@ SMALL = 24
 """Bits of a whole number that is no card, no phone and no account."""
 SHORT = 5
 """Characters of a key that is too short to be a secret, or to be known as one."""
+NAME_KEYS, VALUE_KEYS = ("name", "key", "header", "field"), ("value", "val", "content")
 ARRAYS = frozenset("numpy pandas polars pyarrow torch jax jaxlib tensorflow cupy scipy PIL".split())
 """Libraries whose values are told by their shape and type."""
-SECRETS = frozenset(("Secret", "SecretStr", "SecretBytes", "SecretDict"))
+SECRETS = frozenset("Secret SecretStr SecretBytes SecretDict SecretField Password".split())
 PLAIN = (dt.date, dt.timedelta, Decimal, Fraction, uuid.UUID, range)
 
 
@@ -75,16 +77,23 @@ class _Quoted(Leaf):
 class Preview(Leaf):
     """A value in at most 200 characters.
 
-    :param name: that it stands under.
+    :param name: that it stands under. :param is_secret: whether a name is a secret's.
 
     >>> Preview({"user": "ada", "password": "hunter2", "rows": [1, 2]}).made(str)
     ("{'user': 'ada', 'password': [secret], 'rows': [1, 2]}", True)
     """
 
-    __slots__ = ("_hidden", "_left", "_limit", "_parts")
+    __slots__ = ("_hidden", "_is_secret", "_left", "_limit", "_parts")
 
-    def __init__(self, value: Any, name: str = "", limit: int = LONGEST) -> None:
+    def __init__(
+        self,
+        value: Any,
+        name: str = "",
+        limit: int = LONGEST,
+        is_secret: IsSecret = is_secret_name,
+    ) -> None:
         self._limit = limit
+        self._is_secret = is_secret
         self._left = limit  # characters that are still to be filled
         self._hidden = False
         self._parts: list[str | _Quoted] = []
@@ -122,11 +131,10 @@ class Preview(Leaf):
         self._left -= min(len(raw), LONGEST) + 2
 
     def _named(self, name: str, value: Any, depth: int) -> None:
-        if name and value is not None and type(value) is not bool and is_secret_name(name):
-            if type(value) is not str or not (not value or is_no_secret(value[:1_000])):
-                self._hidden = True
-                self._put(HIDDEN)
-                return
+        if name and value is not None and type(value) is not bool and self._is_secret(name):
+            self._hidden = True
+            self._put(HIDDEN)
+            return
         start = len(self._parts)
         try:
             self._value(name, value, depth)
@@ -141,7 +149,9 @@ class Preview(Leaf):
         elif isinstance(kind, EnumMeta):
             member = fields(value).get("_name_")
             self._put(f"{kind.__name__}.{member}" if type(member) is str else f"<{name_of(kind)}>")
-        elif any(base.__name__ in SECRETS for base in kind.__mro__):
+        elif any(
+            base.__name__ in SECRETS or "get_secret_value" in vars(base) for base in kind.__mro__
+        ):
             self._hidden = True
             self._put(HIDDEN)
         elif issubclass(kind, str):
@@ -214,8 +224,8 @@ class Shown(Leaf):
 
     __slots__ = ("_preview",)
 
-    def __init__(self, value: Any, name: str = "") -> None:
-        self._preview = Preview(value, name)
+    def __init__(self, value: Any, name: str, is_secret: IsSecret) -> None:
+        self._preview = Preview(value, name, is_secret=is_secret)
 
     def gather(self, into: dict[str, str]) -> None:
         self._preview.gather(into)
@@ -233,7 +243,8 @@ def _parts_of(value: Any, kind: type) -> tuple[str, str, _Items] | None:
     """How a container begins and ends, and its first parts; None for what is not read."""
     if issubclass(kind, dict):
         some = list(islice(dict.items(value), PARTS + 1))
-        named = ((_as_name(key), key, item) for key, item in some)
+        other = _named_by_another(value)
+        named = ((other.get(key) or _as_name(key), key, item) for key, item in some)
         return _around(kind, dict, "{"), _end(kind, dict, "}"), named
     if issubclass(kind, tuple) and isinstance(attribute(kind, "_fields"), tuple):
         pairs = zip(kind._fields, tuple.__iter__(value))  # type: ignore[attr-defined]
@@ -259,6 +270,15 @@ def _parts_of(value: Any, kind: type) -> tuple[str, str, _Items] | None:
     held = fields(value)
     found = [(name, _held(value, kind, held, name)) for name in islice(names, PARTS + 1)]
     return f"{kind.__name__}(", ")", _as_fields(found)
+
+
+def _named_by_another(value: dict[Any, Any]) -> dict[Any, str]:
+    """{key: name} of what has its name beside it: ``{"name": "api_key", "value": "…"}``."""
+    for name in NAME_KEYS:
+        found = dict.get(value, name)
+        if type(found) is str:
+            return dict.fromkeys(VALUE_KEYS, found)
+    return {}
 
 
 def _as_name(key: Any) -> str:

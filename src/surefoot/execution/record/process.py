@@ -12,7 +12,7 @@ from typing import Any
 from ...classify.safely import fields
 from ...journal.leases import Owner
 from ...journal.writes import ProcessWrite
-from ...scrub.names import is_secret_name
+from ...scrub import is_secret_name
 from .frames import code_file
 from .git import checked_out
 from .packages import loaded_packages

@@ -15,14 +15,13 @@ from ...codec import encode
 from ...decide import FallBack, Retry
 from ...errors import SurefootError
 from ...journal.writes import FailureWrite, failure
-from ...scrub.text import DROPPED
 from ...store.base import Op
 from ..call import Call
 from ..failures import decision_name
 from . import as_json, detail_of, raw_record, stack_of
 from .place import resource_state
 from .preview import Shown
-from .texts import Own, Text, cleaned, part
+from .texts import DROPPED, Own, Text, cleaned, part
 
 __all__ = ["failure_row", "failure_write"]
 
@@ -91,7 +90,7 @@ def _told(call: Call, note: Note, at: float) -> dict[str, Any]:
                 {"what": Own(one.what), "value": Text(one.value, MESSAGE)}
                 for one in classification.evidence
             ],
-            "changes": part(_changes, note),
+            "changes": part(_changes, call, note),
             "record": part(_record, call, note, at),
         },
         services.scrub_text,
@@ -109,6 +108,7 @@ def _record(call: Call, note: Note, at: float) -> dict[str, Any]:
         resource=part(_resource, call, at) if spec.resource else None,
         code=part(getattr, spec, "source"),
         keep_locals=services.keep_locals,
+        is_secret=call.run.is_secret,
     )
 
 
@@ -128,10 +128,11 @@ def _resource(call: Call, at: float) -> dict[str, Any]:
     return resource_state(call.run.services.resource(call.spec.resource), at)
 
 
-def _changes(note: Note) -> dict[str, Any] | None:
+def _changes(call: Call, note: Note) -> dict[str, Any] | None:
     """What an adaptation changed, as people read it."""
+    is_secret = call.run.is_secret
     return {
-        name: {"was": Shown(was, name), "now": Shown(now, name)}
+        name: {"was": Shown(was, name, is_secret), "now": Shown(now, name, is_secret)}
         for name, (was, now) in note.changed.items()
     }
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...scrub.text import DROPPED
+__all__ = ["DROPPED", "LONG", "MARGIN", "Leaf", "Own", "Text", "cleaned", "part"]
 
-__all__ = ["LONG", "MARGIN", "Leaf", "Own", "Text", "cleaned", "part"]
-
+DROPPED = "[scrub failed: dropped]"
+"""Stands for what could not be scrubbed."""
 MARGIN = 500
 """Characters that are read beyond what is kept, and dropped again once they are scrubbed: a secret that
 is cut in two would not be recognised. (The same number as in ``surefoot.scrub.text``.)"""
