@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from surefoot.store.sqlite import SCHEMA_VERSION
+
 from .conftest import Project
 
 
@@ -58,7 +60,7 @@ def test_an_existing_journal_is_opened_and_written_to(project: Project) -> None:
     project.run("run", "pipeline.py:nothing")
     [journal] = findings(project)["journal"]
     assert journal["level"] == "ok"
-    assert journal["text"].endswith("schema 2, can be written; 1 run")
+    assert journal["text"].endswith(f"schema {SCHEMA_VERSION}, can be written; 1 run")
 
 
 def test_wrong_settings_are_a_problem_and_the_rest_is_looked_at(project: Project) -> None:
