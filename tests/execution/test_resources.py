@@ -274,6 +274,5 @@ def test_a_function_to_fall_back_on_is_not_held(runtime: Runtime, clock: ManualC
 )
 def test_a_wrong_setting_names_its_place(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "surefoot.toml").write_text(text)
-    config = load_config(tmp_path, {})
     with pytest.raises(ConfigError, match=said):
-        _ = Runtime(config=config).resources
+        _ = Runtime(config=load_config(tmp_path, {})).resources
