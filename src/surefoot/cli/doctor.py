@@ -27,6 +27,7 @@ EXTRAS = {
     "frames": ("pyarrow",),
     "tensors": ("safetensors",),
     "models": ("pydantic", "msgspec", "attrs"),
+    "logs": ("ecs-logging",),
 }
 """What each of our extras brings; see pyproject.toml."""
 
