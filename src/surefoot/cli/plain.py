@@ -9,7 +9,7 @@ from ..errors import SurefootError
 from ..journal import Journal, RunRecord
 from ..journal.runs import holder_of
 
-__all__ = ["document_of", "holder_of", "scrubbed", "untagged", "with_holder"]
+__all__ = ["document_of", "holder_of", "scrubbed", "untagged", "with_holder", "with_records"]
 
 
 def untagged(value: Any) -> Any:
@@ -54,16 +54,39 @@ def with_holder(document: dict[str, Any], record: RunRecord, now: float) -> dict
     return told
 
 
-def document_of(journal: Journal, record: RunRecord, *, items: bool = True) -> dict[str, Any]:
+def document_of(
+    journal: Journal, record: RunRecord, *, items: bool = True, failures: bool = False
+) -> dict[str, Any]:
     """The document of a run as ``show`` gives it: nothing of the user's is imported; scrubbed.
 
     :param items: False: the words of single items of maps are dropped, as nobody will read them.
+    :param failures: with the whole record of each failure.
     """
     from ..workflow.run import document
 
     told = with_holder(document(journal, record), record, journal.clock.now())
     told["result"] = result_of(journal, record)
+    if failures:
+        told = with_records(told, journal, record)
     return scrubbed(told, items=items)
+
+
+def with_records(document: dict[str, Any], journal: Journal, record: RunRecord) -> dict[str, Any]:
+    """A run's document with all that was kept of each failure: its stack, its ``detail`` and the
+    process that saw it; None where an older Surefoot has kept none."""
+    processes = {one.pk: json.loads(one.detail) for one in journal.processes(record.pk)}
+    told = dict(document)
+    told["error"] = json.loads(record.error) if record.error else None
+    told["failures"] = [
+        {
+            **one,
+            "stack": row.stack,
+            "detail": json.loads(row.detail) if row.detail else None,
+            "process": processes.get(row.process_pk or 0),
+        }
+        for one, row in zip(document["failures"], journal.failures(record.pk))
+    ]
+    return told
 
 
 WORDS = ("item_id", "key", "note")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from ..events import Event
 from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
+from ..journal.writes import ProcessWrite
 from ..model import Classification
 from ..resources import Resource
 from ..store.base import Op
@@ -41,6 +43,8 @@ class Services(Protocol):
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
     def emit(self, event: Event) -> None: ...
+    @property
+    def keep_locals(self) -> bool: ...
     def scrub_text(self, text: str) -> str: ...
     def pickle_key(self) -> bytes: ...
     def resource(self, name: str) -> Resource: ...
@@ -120,6 +124,7 @@ class RunState:
         self.warned: set[str] = set()
         self.specs: dict[str, StepSpec] = {}
         self.kept: dict[str, dict[str, Stored]] = {}
+        self._process: tuple[int, ProcessWrite] | None = None
         self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
         self._keys: dict[tuple[str, str], Future[None]] = {}
 
@@ -175,6 +180,18 @@ class RunState:
                 return
             self.warned.add(what)
         tell()
+
+    def this_process(self, fn: Callable[..., Any]) -> ProcessWrite:
+        """Who tells of a failure, found out with the run's first one.
+
+        :param fn: the function that failed: its folder says which commit runs.
+        """
+        from .record.process import this_process
+
+        pid = os.getpid()
+        if self._process is None or self._process[0] != pid:
+            self._process = (pid, this_process(fn, self.services.scrub_text))
+        return self._process[1]
 
     # -- what nested steps completed ----------------------------------------------------------
 

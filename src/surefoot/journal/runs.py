@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.base import Op, Tx
+from .incidents import body_failed, settle
 from .leases import Lease, Owner
 from .letters import mend, taken_up
 from .records import RunRecord, columns
@@ -204,5 +205,8 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 "AND status = 'failed'",
                 (lease.run_pk, call_id),
             )
+        if ending.status == "halted":
+            body_failed(tx, lease, ending.error, now)
+        settle(tx, lease.run_pk, now)
 
     return write
