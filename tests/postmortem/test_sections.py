@@ -261,6 +261,14 @@ def test_inputs_that_differ_are_scrubbed(tell: Tell, clock: ManualClock) -> None
 # -- alerts ---------------------------------------------------------------------------------------
 
 
+MESSAGES = (
+    "pk INTEGER PRIMARY KEY, sink, subject, phase, rule, severity, title, body, state, not_before, why, "
+    "created_at, sent_at"
+)
+SUBJECTS = "subject, sink, rule, state, level, since, told_at, told_pk, held, digests"
+COUNTED = "?, 'slack', 'r', 'told', 1, 1, 20.0, 1, 3214, 0"
+
+
 def test_alerts_are_told_sent_and_held_back(tell: Tell, runtime: Runtime) -> None:
     run = failing().start()
     before = tell(run)
@@ -275,24 +283,12 @@ def test_alerts_are_told_sent_and_held_back(tell: Tell, runtime: Runtime) -> Non
     rows.commit(
         runtime,
         # as migration 0004_alerts.sql has them, where this journal has none yet
-        (
-            "CREATE TABLE IF NOT EXISTS alert_messages (pk INTEGER PRIMARY KEY, sink, subject, phase, "
-            "rule, severity, title, body, state, not_before, why, created_at, sent_at)",
-            (),
-        ),
-        (
-            "CREATE TABLE IF NOT EXISTS alert_subjects (subject, sink, rule, state, level, since, "
-            "told_at, told_pk, held, digests)",
-            (),
-        ),
+        (f"CREATE TABLE IF NOT EXISTS alert_messages ({MESSAGES})", ()),
+        (f"CREATE TABLE IF NOT EXISTS alert_subjects ({SUBJECTS})", ()),
         (new, ("slack", fingerprint, "fetch fails", "sent", None, 10.0, 11.0)),
         (new, ("mail", f"run:{run.run_id}", "shop halted", "held", "quiet hours", 12.0, None)),
         (new, ("mail", "run:another", "not this one", "sent", None, 12.0, 12.0)),
-        (
-            "INSERT INTO alert_subjects (subject, sink, rule, state, level, since, told_at, told_pk, "
-            "held, digests) VALUES (?, 'slack', 'r', 'told', 1, 1, 20.0, 1, 3214, 0)",
-            (fingerprint,),
-        ),
+        (f"INSERT INTO alert_subjects ({SUBJECTS}) VALUES ({COUNTED})", (fingerprint,)),
     )
     found = tell(run)
     assert [(one.sink, one.outcome, one.text) for one in found.alerts] == [
