@@ -113,7 +113,7 @@ def test_an_incident_is_told_by_its_number(project: Project) -> None:
 def test_mistakes_say_the_next_move(project: Project) -> None:
     ran(project, "triage")
     unknown = project.run("postmortem", "nix", wanted=2)
-    assert "there is no run 'nix' and no incident" in unknown.stderr
+    assert "and no incident of this number or fingerprint" in unknown.stderr
     assert "surefoot runs" in unknown.stderr
     told = project.json("postmortem", "nix", wanted=2)
     assert told["error"]["type"] == "UnknownRun"

@@ -21,16 +21,17 @@ def one(runtime: Runtime, sql: str, *given: Any) -> Any:
     return runtime.journal.store.read(sql, given)[0][0]
 
 
-def with_detail(runtime: Runtime, detail: dict[str, Any], process: dict[str, Any] | None) -> None:
-    """Gives the journal's failures the detail that the recorder keeps of each."""
-    commit(runtime, ("UPDATE failures SET detail = ?", (json.dumps(detail),)))
-    if process is not None:
-        pk = 1 + one(runtime, "SELECT count(*) FROM processes")
-        commit(
-            runtime,
-            ("INSERT INTO processes VALUES (?, ?, 1.0, ?)", (pk, f"p{pk}", json.dumps(process))),
-            ("UPDATE failures SET process_pk = ? WHERE process_pk IS NULL", (pk,)),
-        )
+LATEST = "WHERE run_pk = (SELECT max(run_pk) FROM failures)"
+
+
+def with_detail(runtime: Runtime, detail: dict[str, Any], process: dict[str, Any]) -> None:
+    """Gives the latest run's failures this detail, and has this process seen them."""
+    pk = 100 + one(runtime, "SELECT count(*) FROM processes")
+    commit(
+        runtime,
+        ("INSERT INTO processes VALUES (?, ?, 1.0, ?)", (pk, f"p{pk}", json.dumps(process))),
+        (f"UPDATE failures SET detail = ?, process_pk = ? {LATEST}", (json.dumps(detail), pk)),
+    )
 
 
 def incident(runtime: Runtime, number: int, **changed: Any) -> str:

@@ -168,14 +168,14 @@ def test_it_is_named_by_number_fingerprint_or_the_beginning_of_one(
         found = tell(name)
         assert found.about.incident is not None and found.about.incident.number == 7
     for name in (fingerprint[:7], "8", "%%%%%%%%", "v1-ffffffff"):
-        with pytest.raises(UnknownRun, match="no run .* and no incident"):
+        with pytest.raises(UnknownRun, match="no run .*, and no incident"):
             tell(name)
 
 
 def test_what_fits_two_incidents_names_both(tell: Tell, runtime: Runtime) -> None:
     rows.incident(runtime, 1, fingerprint="v1-aaaaaaaa1")
     rows.incident(runtime, 2, fingerprint="v1-aaaaaaaa2")
-    with pytest.raises(UsageError, match="fits 2 incidents: 1 .*, 2 .*give one's number"):
+    with pytest.raises(UsageError, match="fits 2 incidents: 1 .*, 2 .*name one by its number"):
         tell("v1-aaaaaaaa")
     rows.incident(runtime, 3, fingerprint="v1-aaaaaaaa")
     assert tell("v1-aaaaaaaa").about.incident.number == 3  # type: ignore[union-attr]

@@ -116,15 +116,29 @@ def test_the_cause_is_told_with_the_own_frames_first(tell: Tell, runtime: Runtim
     assert to_json(found)["causes"][0]["environment"]["packages"] == PROCESS["packages"]
 
 
-def test_an_older_record_is_told_from_its_printed_stack(tell: Tell) -> None:
-    found = tell(failing().start())
+def test_an_older_record_is_told_from_its_printed_stack(tell: Tell, runtime: Runtime) -> None:
+    run = failing().start()
+    rows.commit(runtime, ("UPDATE failures SET detail = NULL, process_pk = NULL", ()))
+    found = tell(run)
     [cause] = found.causes
     own = [frame for frame in cause.frames if frame.own]
-    assert (own and own[-1].function == "refused") or own[-1].function == "__call__"
-    assert own[0].function == "fetch" and own[0].file == __file__
+    assert [frame.function.rpartition(".")[2] for frame in own] == ["fetch", "__call__"]
+    assert own[0].file == __file__
     assert cause.environment is not None and cause.environment.host is None
+    assert cause.environment.python is not None
     assert cause.inputs == () and cause.breadcrumbs == ()
     assert "Traceback:" in to_text(found)
+
+
+def test_what_the_recorder_keeps_is_told(tell: Tell) -> None:
+    """The real record of a failure, not a made one."""
+    [cause] = tell(failing().start()).causes
+    assert [frame.function for frame in cause.frames if frame.own][-1] == "Times.__call__"
+    assert [(one.name, one.preview) for one in cause.inputs] == [("page", "7")]
+    assert cause.environment is not None and cause.environment.pid is not None
+    assert cause.resource is not None and cause.resource.startswith("crm")
+    assert cause.thread == "MainThread"
+    assert cause.code is not None
 
 
 def test_damaged_records_do_no_harm(tell: Tell, runtime: Runtime) -> None:
@@ -242,6 +256,47 @@ def test_inputs_that_differ_are_scrubbed(tell: Tell, clock: ManualClock) -> None
     for page in (to_text(found), to_html(found), to_markdown(found), json.dumps(to_json(found))):
         for secret in ("hunter22", "correcthorse", "secret99", "battery99"):
             assert secret not in page
+
+
+# -- alerts ---------------------------------------------------------------------------------------
+
+
+MESSAGES = (
+    "pk INTEGER PRIMARY KEY, sink, subject, phase, rule, severity, title, body, state, not_before, why, "
+    "created_at, sent_at"
+)
+SUBJECTS = "subject, sink, rule, state, level, since, told_at, told_pk, held, digests"
+COUNTED = "?, 'slack', 'r', 'told', 1, 1, 20.0, 1, 3214, 0"
+
+
+def test_alerts_are_told_sent_and_held_back(tell: Tell, runtime: Runtime) -> None:
+    run = failing().start()
+    before = tell(run)
+    assert before.alerts == ()
+    assert "No alert about it is recorded" in to_text(before)
+    fingerprint = before.classified[0].fingerprint
+    message = "INSERT INTO alert_messages (sink, subject, title, state, why, {}) VALUES (?, ?, ?, ?, ?, {})"
+    new = message.format(
+        "created_at, sent_at, phase, rule, severity, body, not_before",
+        "?, ?, 'first', 'r', 'error', 'b', 0",
+    )
+    rows.commit(
+        runtime,
+        # as migration 0004_alerts.sql has them, where this journal has none yet
+        (f"CREATE TABLE IF NOT EXISTS alert_messages ({MESSAGES})", ()),
+        (f"CREATE TABLE IF NOT EXISTS alert_subjects ({SUBJECTS})", ()),
+        (new, ("slack", fingerprint, "fetch fails", "sent", None, 10.0, 11.0)),
+        (new, ("mail", f"run:{run.run_id}", "shop halted", "held", "quiet hours", 12.0, None)),
+        (new, ("mail", "run:another", "not this one", "sent", None, 12.0, 12.0)),
+        (f"INSERT INTO alert_subjects ({SUBJECTS}) VALUES ({COUNTED})", (fingerprint,)),
+    )
+    found = tell(run)
+    assert [(one.sink, one.outcome, one.text) for one in found.alerts] == [
+        ("slack", "sent", "fetch fails"),
+        ("mail", "held back: quiet hours", "shop halted"),
+        ("slack", "held back", "3214 more since then"),
+    ]
+    assert "held back: quiet hours" in to_text(found)
 
 
 # -- large runs -----------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import UnknownRun, UsageError
-from ..journal import Journal, RunRecord, repeats
-from ..journal.repeats import IncidentRow, SeenIn
+from ..journal import Journal, RunRecord, incident_reading, repeats
+from ..journal.incident_reading import Incident as Found
+from ..journal.incident_reading import IncidentEvent
+from ..journal.repeats import SeenIn
 from ..model import Kind
 from . import incident as told_of
 from .facts import Facts
@@ -66,21 +68,20 @@ def postmortem_of(
     return _clean(made, scrub_text)
 
 
-def _find(journal: Journal, name: str) -> RunRecord | IncidentRow:
+def _find(journal: Journal, name: str) -> RunRecord | Found:
     try:
         return journal.run(name)
-    except UnknownRun as exc:
-        incidents = repeats.find_incident(journal.store, name)
-        if len(incidents) == 1:
-            return incidents[0]
-        if incidents:
-            fits = ", ".join(f"{one.pk} ({one.fingerprint})" for one in incidents[:5])
-            raise UsageError(
-                f"{name!r} fits {len(incidents)} incidents: {fits}; give one's number"
-            ) from None
+    except UnknownRun:
+        pass
+    try:
+        named = name.removeprefix("#")
+        return incident_reading.find_incident(journal.store, named, journal.clock.now())
+    except UsageError as exc:
+        if " fits " in str(exc):
+            raise
         raise UnknownRun(
-            f"there is no run {name!r} and no incident of this number or fingerprint in the journal "
-            f"{journal.store.location}; list its runs with: surefoot runs"
+            f"there is no run {name!r} in the journal {journal.store.location}, and no incident of "
+            "this number or fingerprint; list them with: surefoot runs, surefoot incidents list"
         ) from exc
 
 
@@ -90,7 +91,6 @@ def _find(journal: Journal, name: str) -> RunRecord | IncidentRow:
 def _of_run(facts: Facts) -> Postmortem:
     store = facts.journal.store
     seen = repeats.runs_with(store, facts.fingerprints, SEEN)
-    incidents = repeats.incidents_of(store, facts.fingerprints)
     return Postmortem(
         about=_about(facts, "run", None),
         summary=summary(facts),
@@ -102,11 +102,11 @@ def _of_run(facts: Facts) -> Postmortem:
         recovery=recovery_of(facts),
         changes=changes_of(facts),
         alerts=_alerts(facts.journal, facts.run.run_id, facts.fingerprints),
-        notes=_notes(facts.journal, incidents),
+        notes=_notes(repeats.history_of(store, facts.fingerprints, NOTES)),
     )
 
 
-def _about(facts: Facts, what: str, row: IncidentRow | None, merged: Sequence[str] = ()) -> About:
+def _about(facts: Facts, what: str, row: Found | None) -> About:
     run = facts.run
     return About(
         what=what,
@@ -121,7 +121,7 @@ def _about(facts: Facts, what: str, row: IncidentRow | None, merged: Sequence[st
         input=preview(facts),
         journal=facts.journal.store.location,
         made_at=facts.now,
-        incident=told_of.incident_of(row, merged) if row is not None else None,
+        incident=told_of.incident_of(row) if row is not None else None,
     )
 
 
@@ -130,9 +130,8 @@ def _alerts(journal: Journal, run_id: str | None, fingerprints: Sequence[str]) -
     return tuple(Alert(one.at, one.sink, one.outcome, one.text) for one in rows)
 
 
-def _notes(journal: Journal, incidents: Sequence[IncidentRow]) -> tuple[Note, ...]:
-    events = repeats.events_of(journal.store, [one.pk for one in incidents], NOTES)
-    return tuple(Note(one.at, one.incident_pk, one.event, one.author, one.note) for one in events)
+def _notes(events: Sequence[IncidentEvent]) -> tuple[Note, ...]:
+    return tuple(Note(one.at, one.incident, one.event, one.author, one.note) for one in events)
 
 
 # -- an incident ----------------------------------------------------------------------------------
@@ -140,19 +139,19 @@ def _notes(journal: Journal, incidents: Sequence[IncidentRow]) -> tuple[Note, ..
 
 def _of_incident(
     journal: Journal,
-    row: IncidentRow,
+    row: Found,
     facts_of: Callable[[RunRecord], Facts],
     journal_option: str | None,
     now: float,
 ) -> Postmortem:
     store = journal.store
-    fingerprints = repeats.fingerprints_of(store, row)
+    fingerprints = [row.fingerprint, *(one for _, one in row.merged)]
     seen = repeats.runs_with(store, fingerprints, SEEN)
     endings = repeats.endings(store, fingerprints)
     facts = facts_of(repeats.run_of(store, seen[0].run_pk)) if seen else None
     waits = _waiting(journal, seen, facts_of)
     alerts = _alerts(journal, None, fingerprints)
-    notes = _notes(journal, [row])
+    notes = _notes(row.history[-NOTES:])
     head = told_of.summary_in(row, seen, endings, facts, now)
     if facts is None:
         return _without_runs(journal, row, fingerprints, now, head, alerts, notes)
@@ -161,7 +160,7 @@ def _of_incident(
     changes = changes_of(facts)
     steps = [row.step] if row.step else []
     return Postmortem(
-        about=_about(facts, "incident", row, fingerprints),
+        about=_about(facts, "incident", row),
         summary=head,
         now=state,
         timeline=timeline_of(facts),
@@ -200,7 +199,7 @@ def _causes(facts: Facts, fingerprints: Sequence[str]) -> Any:
 
 def _without_runs(
     journal: Journal,
-    row: IncidentRow,
+    row: Found,
     fingerprints: Sequence[str],
     now: float,
     head: Any,
@@ -221,7 +220,7 @@ def _without_runs(
         input=None,
         journal=journal.store.location,
         made_at=now,
-        incident=told_of.incident_of(row, fingerprints),
+        incident=told_of.incident_of(row),
     )
     gone = "The journal has no run of it any more."
     data = Data(True, (gone,), 0, 0, 0, (), 0, 0, 0, 0)

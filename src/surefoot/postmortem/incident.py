@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ..journal import aftermath as read
 from ..journal import repeats
-from ..journal.repeats import IncidentRow, SeenIn
+from ..journal.incident_reading import Incident as Found
+from ..journal.repeats import SeenIn
 from .facts import Facts
 from .model import Classified, Incident, Now, Summary, ToDo, Touched
 from .moves import command
@@ -20,9 +21,9 @@ __all__ = ["classified_in", "incident_of", "now_in", "summary_in", "touched_in"]
 UNFINISHED = ("halted", "interrupted", "running", "rolling_back")
 
 
-def incident_of(row: IncidentRow, fingerprints: Sequence[str]) -> Incident:
+def incident_of(row: Found) -> Incident:
     return Incident(
-        number=row.pk,
+        number=row.number,
         fingerprint=row.fingerprint,
         state=row.state,
         owner=row.owner,
@@ -37,7 +38,7 @@ def incident_of(row: IncidentRow, fingerprints: Sequence[str]) -> Incident:
         muted_until_at=row.muted_until,
         resolved_at=row.resolved_at,
         resolved_by=row.resolved_by,
-        merged=tuple(one for one in fingerprints if one != row.fingerprint),
+        merged=tuple(fingerprint for _, fingerprint in row.merged),
     )
 
 
@@ -47,7 +48,7 @@ def outstanding(seen: Sequence[SeenIn]) -> list[SeenIn]:
 
 
 def summary_in(
-    row: IncidentRow,
+    row: Found,
     seen: Sequence[SeenIn],
     endings: dict[str, int],
     facts: Facts | None,
@@ -55,9 +56,8 @@ def summary_in(
 ) -> Summary:
     """How often, where, since when, how it ended, what is left to do."""
     who = code(row.step) if row.step else "a workflow's own code"
-    resource = facts.resource_of.get(row.step) if facts is not None else None
-    kind = f"{row.kind} ({resource})" if resource else row.kind
-    runs = sum(endings.values()) or len(seen)
+    kind = f"{row.kind} ({row.resource})" if row.resource else row.kind
+    runs = row.runs
     told = f"{who} has failed {times(row.failures)} with {kind}"
     if runs:
         told += f" in {counted(runs, 'run')}"
@@ -75,7 +75,7 @@ def summary_in(
         told += f"; it came back {times(row.regressions)}{quiet if row.quiet else ''}"
     told += f"; {_state(row)}"
     waiting = outstanding(seen)
-    letters = sum(one.letters for one in seen)
+    letters = row.open_letters
     if waiting:
         told += f"; see to {code(waiting[0].run_id)}"
         told += f" and {counted(len(waiting) - 1, 'other run')}" if len(waiting) > 1 else ""
@@ -114,7 +114,7 @@ def _ends(endings: dict[str, int], seen: Sequence[SeenIn]) -> str:
     return joined(parts)
 
 
-def _state(row: IncidentRow) -> str:
+def _state(row: Found) -> str:
     owner = f", owned by {row.owner}" if row.owner else ""
     if row.state == "resolved":
         by = "by recovery" if row.resolved_by == "recovery" else f"by {row.resolved_by}"
@@ -126,7 +126,7 @@ def _state(row: IncidentRow) -> str:
 
 
 def now_in(
-    row: IncidentRow,
+    row: Found,
     fingerprints: Sequence[str],
     seen: Sequence[SeenIn],
     facts: Facts | None,
@@ -158,7 +158,7 @@ def now_in(
         words.insert(0, "No: no run waits because of it.")
     data = replace(told.data, words=(f"Of its run {code(base.run.run_id)}:", *told.data.words))
     to_do = told.to_do
-    letters = sum(one.letters for one in seen)
+    letters = row.open_letters
     if waiting is None and letters:
         line = command("dead-letters replay --all --fingerprint", fingerprints[0], journal_option)
         to_do = ToDo(
@@ -200,7 +200,7 @@ def classified_in(
 
 
 def touched_in(
-    row: IncidentRow, fingerprints: Sequence[str], seen: Sequence[SeenIn], facts: Facts | None
+    row: Found, fingerprints: Sequence[str], seen: Sequence[SeenIn], facts: Facts | None
 ) -> Touched:
     """All runs together."""
     assert fingerprints

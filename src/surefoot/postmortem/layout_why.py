@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .blocks import Block, Para, Pre, Rows, Table
 from .model import Cause, Classified
-from .words import code, counted, cut, iso, joined, moment, took
+from .words import code, counted, cut, iso, joined, moment, short, took
 
 __all__ = ["causes", "why"]
 
@@ -77,7 +77,8 @@ def _cause(one: Cause) -> Iterator[Block]:
     own = [frame for frame in one.frames if frame.own]
     if own:
         lines = tuple(
-            (frame.function, f"{frame.file}:{frame.line or '?'}", frame.code) for frame in own[-12:]
+            (short(frame.function), f"{frame.file}:{frame.line or '?'}", frame.code)
+            for frame in own[-12:]
         )
         yield Table("Your own code, the failing line last", ("function", "where", "line"), lines)
     elif one.frames:

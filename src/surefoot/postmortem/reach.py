@@ -175,7 +175,7 @@ def similar_to(
     rows = repeats.similar(facts.journal.store, kinds, steps, but, SIMILAR)
     return tuple(
         Similar(
-            one.pk,
+            one.number,
             one.fingerprint,
             one.kind,
             one.step,
