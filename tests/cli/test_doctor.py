@@ -153,7 +153,7 @@ def test_clients_that_retry_by_themselves_are_named_with_what_turns_them_off(
     assert client["level"] == "note"
     assert client["text"] == "openai 9.9 retries twice by itself: attempts multiply"
     assert client["next"] == "in steps: OpenAI(max_retries=0)"
-    assert found["extras"][0]["text"] == "numpy: no; frames: no; tensors: no; models: no"
+    assert found["extras"][0]["text"] == "numpy: no; frames: no; tensors: no; models: no; logs: no"
 
 
 def test_every_extra_for_users_is_looked_for() -> None:
