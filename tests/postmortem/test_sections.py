@@ -133,7 +133,7 @@ def test_an_older_record_is_told_from_its_printed_stack(tell: Tell, runtime: Run
 def test_what_the_recorder_keeps_is_told(tell: Tell) -> None:
     """The real record of a failure, not a made one."""
     [cause] = tell(failing().start()).causes
-    assert [frame.function for frame in cause.frames if frame.own][-1] == "Times.__call__"
+    assert [one.function for one in cause.frames if one.own][-1].endswith("__call__")
     assert [(one.name, one.preview) for one in cause.inputs] == [("page", "7")]
     assert cause.environment is not None and cause.environment.pid is not None
     assert cause.resource is not None and cause.resource.startswith("crm")
