@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
+from . import alerts, catalog, completion, doctor, letters, map, operators, recover, run, runs
 from .app import App
 from .options import examples
 
@@ -20,6 +20,7 @@ COMMANDS = (
     operators.rollback,
     operators.resolve,
     operators.cancel,
+    alerts.alerts,
     catalog.catalog,
     map.map_,
     doctor.doctor,
