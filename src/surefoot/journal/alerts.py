@@ -356,8 +356,8 @@ def _under_way(tx: Tx, sink: str, owner: Owner, lives: Callable[[str], bool], no
             continue
         tx(
             "UPDATE alert_messages SET state = 'pending', perhaps = 1, owner = NULL, holder = NULL, "
-            "why = 'the process that sent it died' WHERE pk = ?",
-            (pk,),
+            "not_before = ?, why = 'the process that sent it died' WHERE pk = ?",
+            (now, pk),
         )
     return busy
 

@@ -59,6 +59,7 @@ class Evaluation:
         self._rules = {rule.name: rule for rule in options.rules}
         self._known: dict[tuple[str, str], SubjectRecord] = {}
         self._changed: set[tuple[str, str]] = set()
+        self._spoken: set[tuple[str, str]] = set()
         self._new: list[NewMessage] = []
         self._standings: dict[str, Standing | None] = {}
         self._letters: list[tuple[str, str, str, int]] | None = None
@@ -111,7 +112,9 @@ class Evaluation:
             found += reading.stale_news(store, self._owner, self._now, oldest)
         if self._wants("circuit_open"):
             found += reading.circuit_news(store, oldest)
-        return [self._graded(one) for one in sorted(found, key=lambda news: news.at)]
+        # the worst of a subject speaks first, and for the others
+        found.sort(key=lambda news: (-LEVELS[news.event], news.at))
+        return [self._graded(one) for one in found]
 
     def _graded(self, news: News) -> News:
         """With a severity: a halt is an error at least."""
@@ -182,6 +185,8 @@ class Evaluation:
             return
         if news.mark is not None and news.mark == old.mark:
             return  # that opening of the circuit is known
+        if key in self._spoken and news.event != "halted":
+            return  # this very pass told of it, and counted it
         grown = replace(old, held=old.held + news.number, mark=news.mark or old.mark)
         if LEVELS[news.event] == HALTED > old.level and not quietly:
             self._say("digest", grown, rule, news, held=grown.held)
@@ -306,6 +311,7 @@ class Evaluation:
         held: int,
         ended: str | None = None,
     ) -> None:
+        self._spoken.add((one.subject, one.sink))
         standing = self._standing(news.fingerprint)
         total, more = self._total(news, standing), Counts(0, 0)
         if phase == "digest" and news.fingerprint is not None:

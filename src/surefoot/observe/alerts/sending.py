@@ -108,18 +108,16 @@ def _notify(plugin: Any, message: MessageRecord) -> bool:
 
 
 def _shown(plugin: Any, body: str) -> tuple[str, str]:
-    """The format that the service shows best, and the body in it."""
-    override = getattr(plugin, "_format_override", None)
+    """The service's own format, or the one that its URL asks for (``?format=``), and the body in it."""
     known = getattr(plugin, "notify_format", "text")
     several = known if isinstance(known, (tuple, list)) else (known,)
     formats = [str(getattr(one, "value", one)) for one in several]
-    if override is not None and getattr(override, "value", override) in formats:
-        formats = [str(getattr(override, "value", override))]
-    if "markdown" in formats:
-        return "markdown", body
-    if "text" in formats:
-        return "text", as_text(body)
-    return "html", as_html(body)
+    asked = getattr(plugin, "_format_override", None)
+    asked = str(getattr(asked, "value", asked))
+    form = asked if asked in formats else formats[0]
+    if form == "markdown":
+        return form, body
+    return (form, as_html(body)) if form == "html" else ("text", as_text(body))
 
 
 def _type(message: MessageRecord) -> str:
