@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .observe.alerts.beside import Alerting
     from .observe.alerts.options import AlertOptions
+    from .policy.incidents import IncidentOptions
     from .resources import Resource, Resources
 
 __all__ = ["Runtime", "classify", "scrub"]
@@ -118,10 +119,21 @@ class Runtime:
                 self.clock,
                 durability=self.durability,
                 lease=self.lease,
+                regression_after=self.incident_options.regression_after,
                 seam=self._seam,
                 create=self._create,
             )
         return self._journal
+
+    @property
+    def incident_options(self) -> IncidentOptions:
+        """The table ``[incidents]``.
+
+        :raises ConfigError: it is wrong.
+        """
+        from .policy.incidents import incident_options
+
+        return incident_options(self.config.incidents, self.config.source)
 
     @property
     def catalog(self) -> Catalog:

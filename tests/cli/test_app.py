@@ -40,6 +40,9 @@ def test_all_commands_are_there() -> None:
         *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
         *("rollback", "resolve", "cancel", "dead-letters"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
+        "incidents",
+        *(f"incidents {name}" for name in ("list", "show", "ack", "mute", "unmute", "resolve")),
+        *(f"incidents {name}" for name in ("note", "assign", "merge")),
         *("catalog", "catalog list", "catalog explain", "catalog lint", "catalog export"),
     }
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from . import alerts, catalog, completion, doctor, letters, map, operators, recover, run, runs
+from . import (
+    alerts,
+    catalog,
+    completion,
+    doctor,
+    incidents,
+    letters,
+    map,
+    operators,
+    recover,
+    run,
+    runs,
+)
 from .app import App
 from .options import examples
 
@@ -17,6 +29,7 @@ COMMANDS = (
     runs.runs,
     runs.show,
     letters.dead_letters,
+    incidents.incidents,
     operators.rollback,
     operators.resolve,
     operators.cancel,

@@ -73,8 +73,12 @@ class Standing:
     opened_at: float
     resolved_by: str | None
     resolved_at: float | None
-    owner: str | None
-    regressions: int
+    muted_until: float | None
+
+    def muted(self, now: float) -> bool:
+        """Whether a person does not want to hear of it; a mute that is over is lifted by the next
+        failure only."""
+        return self.state == "muted" and (self.muted_until is None or self.muted_until > now)
 
 
 @dataclass(frozen=True)
@@ -368,7 +372,7 @@ def standing(store: Store, fingerprint: str) -> Standing | None:
         seen.add(pk)
         [(into,)] = store.read("SELECT merged_into FROM incidents WHERE pk = ?", (pk,))
     [row] = store.read(
-        "SELECT pk, fingerprint, state, opened_at, resolved_by, resolved_at, owner, regressions "
+        "SELECT pk, fingerprint, state, opened_at, resolved_by, resolved_at, muted_until "
         "FROM incidents WHERE pk = ?",
         (pk,),
     )
@@ -391,14 +395,25 @@ def _members(store: Store, pk: int) -> tuple[str, ...]:
 
 
 def counts(
-    store: Store, fingerprints: Iterable[str], *, since: float = 0.0, after: int = 0, top: int
+    store: Store,
+    fingerprints: Iterable[str],
+    *,
+    since: float = 0.0,
+    after: int = 0,
+    told_at: float = float("-inf"),
+    top: int,
 ) -> Counts:
-    """How often they failed: since a time, after one failure and up to another."""
+    """How often they failed: since a time, after one failure and up to another.
+
+    :param told_at: the time of that failure, for what the workflows' own code failed with.
+    """
     names = list(fingerprints)
+    which = f"fingerprint IN ({', '.join('?' * len(names))})"
     rows = store.read(
-        "SELECT count(*), count(DISTINCT run_pk) FROM failures WHERE fingerprint IN "
-        f"({', '.join('?' * len(names))}) AND at >= ? AND pk > ? AND pk <= ?",
-        (*names, since, after, top),
+        "SELECT count(*), count(DISTINCT run_pk) FROM ("
+        f"SELECT run_pk FROM failures WHERE {which} AND at >= ? AND pk > ? AND pk <= ? "
+        f"UNION ALL SELECT run_pk FROM body_failures WHERE {which} AND at >= ? AND at > ?)",
+        (*names, since, after, top, *names, since, told_at),
     )
     return Counts(*rows[0])
 

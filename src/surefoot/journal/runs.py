@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..store.base import Op, Tx
+from .incidents import body_failed, settle
 from .leases import Lease, Owner
 from .letters import mend, taken_up
 from .records import RunRecord, columns
@@ -178,5 +179,8 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 "AND status = 'failed'",
                 (lease.run_pk, call_id),
             )
+        if ending.status == "halted":
+            body_failed(tx, lease, ending.error, now)
+        settle(tx, lease.run_pk, now)
 
     return write

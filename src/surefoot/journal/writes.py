@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import RunLocked
 from ..store.base import Op, Refused, Tx
+from .incidents import seen
 from .leases import Lease
 
 __all__ = ["CallEnd", "FailureWrite", "NewCall", "begin", "end", "failure", "forget", "fenced"]
@@ -221,6 +222,7 @@ def failure(lease: Lease, row: FailureWrite) -> Op:
 
     def write(tx: Tx) -> None:
         checked(lease, tx, FAILURE, (lease.run_pk, *values))
+        seen(tx, row, lease.regression_after)
 
     return write
 

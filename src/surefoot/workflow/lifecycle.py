@@ -185,6 +185,7 @@ class Session:
             "message": self.runtime.scrub_text(_text(exc))[:10_000],
             "kind": classification.kind,
             "category": classification.category,
+            "severity": classification.severity,
             "recoverable": classification.recoverable,
             "fingerprint": classification.fingerprint,
             "rule": classification.rule,
@@ -194,7 +195,9 @@ class Session:
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
             try:
-                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+                journal.group.commit(
+                    begin_rollback(state.lease, json.dumps(error), self.runtime.clock.now())
+                )
             except (JournalError, RunLocked) as failed:
                 self.rollback_failed(failed)
                 raise
@@ -511,6 +514,7 @@ def _stuck(
         "message": str(exc),
         "kind": classification.kind,
         "category": classification.category,
+        "severity": classification.severity,
         "recoverable": classification.recoverable,
         "fingerprint": classification.fingerprint,
         "rule": classification.rule,

@@ -27,7 +27,7 @@ from ...journal.alerts import (
 )
 from ...journal.leases import Owner
 from ...store.base import Op, Store
-from .messages import Situation, Speaker
+from .messages import Situation, Speaker, lasted
 from .options import SEVERITIES, AlertOptions, RuleOptions
 from .rules import fits, fits_filters
 
@@ -148,7 +148,7 @@ class Evaluation:
 
     def _hear(self, news: News) -> None:
         standing = self._standing(news.fingerprint)
-        if standing is not None and standing.state == "muted":
+        if standing is not None and standing.muted(self._now):
             return
 
         def failures() -> int:
@@ -247,7 +247,8 @@ class Evaluation:
         if standing is None or standing.state != "resolved":
             return None
         if standing.resolved_by in (None, "recovery"):
-            return "recovered: nothing of it is outstanding"
+            ended = standing.resolved_at or self._now
+            return f"recovered after {lasted(max(0.0, ended - standing.opened_at))}"
         return f"resolved by {standing.resolved_by}"
 
     def _recovery_rule(self, one: SubjectRecord, news: News) -> RuleOptions | None:
@@ -262,7 +263,9 @@ class Evaluation:
 
     def _silent(self, one: SubjectRecord) -> bool:
         standing = self._standing(one.subject) if ":" not in one.subject else None
-        return standing is not None and standing.state in ("muted", "acknowledged")
+        if standing is None:
+            return False
+        return standing.muted(self._now) or standing.state == "acknowledged"
 
     def _due(self, one: SubjectRecord) -> float:
         return one.told_at + self._rule_of(one).digest * float(GROWS) ** min(one.digests, 20)
@@ -316,7 +319,9 @@ class Evaluation:
         total, more = self._total(news, standing), Counts(0, 0)
         if phase == "digest" and news.fingerprint is not None:
             names = standing.fingerprints if standing is not None else (news.fingerprint,)
-            more = reading.counts(self._store, names, after=one.told_pk, top=self._top)
+            more = reading.counts(
+                self._store, names, after=one.told_pk, told_at=one.told_at, top=self._top
+            )
         situation = Situation(
             phase=phase,
             subject=one.subject,
