@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from surefoot import Runtime
 from surefoot.clock import Clock, ManualClock
 from surefoot.config import Config
 from surefoot.journal.alerts import MessageRecord, messages
+from surefoot.journal.incidents import settle
 from surefoot.observe.alerts.teller import Teller, post
 from tests.alerts import receivers
 
@@ -70,40 +72,22 @@ class Desk:
         connection.close()
         return rows
 
-    def incident(self, fingerprint: str, state: str, by: str | None = None) -> int:
-        """Have the incident of a fingerprint stand so."""
-        found = self.sql(
-            "SELECT kind, category, severity, step, type, message, min(at), max(at), count(*) "
-            "FROM failures WHERE fingerprint = ?",
-            fingerprint,
-        )
-        self.sql(
-            "INSERT INTO incidents (kind, category, severity, step, type, message, first_at, last_at, "
-            "failures, opened_at, fingerprint, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (fingerprint) DO UPDATE SET state = excluded.state",
-            *found[0],
-            found[0][6],
-            fingerprint,
-            state,
-        )
-        self.sql(
-            "UPDATE incidents SET resolved_by = ?, resolved_at = ? WHERE fingerprint = ?",
-            by,
-            self.clock.now(),
-            fingerprint,
-        )
-        [(pk,)] = self.sql("SELECT pk FROM incidents WHERE fingerprint = ?", fingerprint)
+    def order(self, order: Callable[..., Any], *given: Any) -> int:
+        """A person's order about the incident of the latest failure; gives its number."""
+        [(pk,)] = self.sql("SELECT pk FROM incidents WHERE fingerprint = ?", self.fingerprint())
+        self.plain.journal.group.commit(order(pk, "ada", self.clock.now(), *given))
         return int(pk)
 
-    def happened(self, fingerprint: str, event: str) -> None:
-        """An event of an incident."""
-        pk = self.incident(fingerprint, "open")
-        self.sql(
-            "INSERT INTO incident_events (incident_pk, at, event) VALUES (?, ?, ?)",
-            pk,
-            self.clock.now(),
-            event,
-        )
+    def recovers(self) -> None:
+        """Its latest run is resumed and does not fail any more: its incidents settle."""
+        self.sql("UPDATE runs SET status = 'completed'")
+        with self.plain:
+            self.plain.journal.store.transact(
+                [
+                    partial(settle, run_pk=run, now=self.clock.now())
+                    for (run,) in self.sql("SELECT pk FROM runs")
+                ]
+            )
 
     def fingerprint(self) -> str:
         """Of the latest failure."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from surefoot import current, on, step, workflow
 from surefoot.clock import ManualClock
+from surefoot.journal.incident_orders import acknowledge, merge, mute, resolve
 from surefoot.journal.shared import tell
 from tests.alerts.conftest import Desk
 from tests.support.journals import DEAD, ELSEWHERE
@@ -81,7 +82,7 @@ def test_an_attempt_that_is_retried_is_told_only_where_a_rule_asks_for_it(desk: 
     run(made, run_id="r1")
     told = {one.sink: one.title for one in made.evaluate()}
     assert told == {
-        "dev": "load of job fails as connection, 2 times - next: surefoot show r1",
+        "dev": "load of job fails as connection, 2 times - next: surefoot incidents show 1",
         "ops": "job halted at load as connection - next: surefoot resume r1",
     }
 
@@ -152,30 +153,28 @@ def test_an_open_circuit_is_told_once_and_its_closing_too(desk: Make, clock: Man
     )
 
 
-def test_an_incident_that_comes_back_is_told_with_how_long_it_was_quiet(desk: Make) -> None:
-    made = desk([{"on": ["regressed", "opened"]}])
+def test_an_incident_that_comes_back_is_told_with_how_long_it_was_quiet(
+    desk: Make, clock: ManualClock
+) -> None:
+    made = desk([{"on": ["regressed"]}])
     run(made)
-    f = made.fingerprint()
-    made.sql("DELETE FROM incident_events")
-    made.happened(f, "regressed")
-    made.sql("UPDATE incidents SET quiet = ?", 9 * 86_400.0)
+    made.recovers()
+    assert made.evaluate() == []
+    clock.advance(9 * 86_400.0)
+    run(made)
     [message] = made.evaluate()
-    pk = made.incident(f, "open")
     assert message.title == (
-        "seen again after 9 days: load of job fails as connection - next: "
-        f"surefoot incidents show {pk}"
+        "seen again after 9 days: load of job fails as connection - next: surefoot incidents show 1"
     )
 
 
 def test_a_new_incident_is_told_where_a_rule_asks_for_it(desk: Make) -> None:
     made = desk([{"on": ["opened"]}])
-    made.evaluate()
     run(made)
-    f = made.fingerprint()
-    made.sql("DELETE FROM incident_events")
-    made.happened(f, "opened")
     [(phase, title)] = made.said()
     assert (phase, title.split(" - ")[0]) == ("first", "new: load of job fails as connection")
+    run(made)
+    assert made.evaluate() == []  # it is no new one
 
 
 def begun(desk: Desk, owner: Any, run_id: str = "r1") -> None:
@@ -280,7 +279,7 @@ def test_the_end_of_an_incident_is_told_with_how_many_there_were(desk: Make) -> 
     run(made)
     run(made)
     made.evaluate()
-    made.incident(made.fingerprint(), "resolved", by="ada")
+    made.order(resolve, None)
     [(phase, title)] = made.said()
     assert phase == "resolved"
     assert title.startswith("over: load of job, connection: 4 failures in all, in 2 runs since ")
@@ -292,7 +291,7 @@ def test_the_end_is_not_told_where_no_rule_asks_for_it(desk: Make) -> None:
     made = desk([{"on": ["failure"]}])
     run(made)
     made.evaluate()
-    made.incident(made.fingerprint(), "resolved", by="recovery")
+    made.recovers()
     assert made.evaluate() == []
 
 
@@ -300,7 +299,7 @@ def test_what_nobody_was_told_of_has_no_end_to_tell(desk: Make) -> None:
     made = desk([{"on": ["failure", "recovered"], "kind": "rate_limited"}])
     run(made)
     made.evaluate()
-    made.incident(made.fingerprint(), "resolved", by="recovery")
+    made.recovers()
     assert made.evaluate() == []
 
 
@@ -335,9 +334,8 @@ def test_what_recovers_by_itself_again_and_again_is_two_messages_and_then_digest
     phases: list[str] = []
     for _ in range(20):  # a run every half a minute, each of which fails and recovers
         run(made)
-        made.incident(made.fingerprint(), "open")
         phases += made.phases()
-        made.incident(made.fingerprint(), "resolved", by="recovery")
+        made.recovers()
         phases += made.phases()
         clock.advance(30.0)
     assert phases == ["first", "resolved"]
@@ -346,7 +344,6 @@ def test_what_recovers_by_itself_again_and_again_is_two_messages_and_then_digest
     assert phase == "digest" and "38 more of them since" in title and "in 19 runs" in title
     clock.advance(2 * 3_600.0)
     run(made)
-    made.incident(made.fingerprint(), "open")
     assert made.phases() == ["first"]  # long after, it is news again
 
 
@@ -354,17 +351,16 @@ def test_a_halt_after_the_end_is_told_at_once_however_soon(desk: Make) -> None:
     made = desk()
     run(made)
     assert made.phases() == ["first"]
-    made.incident(made.fingerprint(), "resolved", by="recovery")
+    made.recovers()
     assert made.phases() == ["resolved"]
     run(made)
-    made.incident(made.fingerprint(), "open")
     assert made.phases() == ["first"]
 
 
 def test_of_a_muted_incident_nothing_is_told(desk: Make, clock: ManualClock) -> None:
     made = desk([{"on": ["failure", "halted", "recovered"]}])
     run(made)
-    made.incident(made.fingerprint(), "muted")
+    made.order(mute, None, None)
     assert made.evaluate() == []
     clock.advance(86_400.0)
     assert made.evaluate() == []
@@ -374,12 +370,11 @@ def test_of_an_acknowledged_incident_only_the_end_is_told(desk: Make, clock: Man
     made = desk([{"on": ["failure", "halted", "recovered"]}])
     run(made)
     assert made.phases() == ["first"]
-    f = made.fingerprint()
     run(made)
-    made.incident(f, "acknowledged")
+    made.order(acknowledge, None, None)
     clock.advance(86_400.0)
     assert made.evaluate() == []
-    made.incident(f, "resolved", by="ada")
+    made.order(resolve, None)
     [(phase, title)] = made.said()
     assert phase == "resolved" and "4 failures in all" in title
 
@@ -387,11 +382,22 @@ def test_of_an_acknowledged_incident_only_the_end_is_told(desk: Make, clock: Man
 def test_a_sink_that_never_heard_of_an_acknowledged_incident_hears_nothing(desk: Make) -> None:
     made = desk([{"on": ["failure", "recovered"]}])
     run(made)
-    f = made.fingerprint()
-    made.incident(f, "acknowledged")
+    made.order(acknowledge, None, None)
     assert made.evaluate() == []
-    made.incident(f, "resolved", by="ada")
+    made.order(resolve, None)
     assert made.evaluate() == []
+
+
+def test_a_mute_is_over_at_its_time(desk: Make, clock: ManualClock) -> None:
+    made = desk([{"on": ["failure"]}])
+    run(made)
+    made.order(mute, clock.now() + 3_600, None)
+    assert made.evaluate() == []
+    run(made)
+    clock.advance(3_601.0)
+    assert made.evaluate() == []  # of what came while it was muted nothing is told
+    run(made)
+    assert made.phases() == ["first"]
 
 
 def test_an_incident_that_was_merged_counts_for_the_one_it_is_in(desk: Make) -> None:
@@ -399,14 +405,31 @@ def test_an_incident_that_was_merged_counts_for_the_one_it_is_in(desk: Make) -> 
     run(made)
     first = made.fingerprint()
     run(made, "bug")
-    second = made.fingerprint()
-    one, other = made.incident(first, "open"), made.incident(second, "open")
-    made.sql("UPDATE incidents SET merged_into = ? WHERE pk = ?", one, other)
+    made.plain.journal.group.commit(merge(2, 1, "ada", made.clock.now()))
     [message] = made.evaluate()
     assert message.subject == first
-    made.incident(first, "resolved", by="ada")
+    made.plain.journal.group.commit(resolve(1, "ada", made.clock.now(), None))
     [(_, title)] = made.said()
     assert "3 failures in all, in 2 runs" in title
+
+
+def test_failures_of_the_workflows_own_code_are_counted(desk: Make, clock: ManualClock) -> None:
+    made = desk()
+
+    @workflow(name="bare")
+    def bare() -> None:
+        raise KeyError("x")
+
+    for _ in range(3):
+        with made.plain:
+            bare.start()
+        made.evaluate()
+        clock.advance(600)
+    [digest] = [one for one in made.messages() if one.phase == "digest"]
+    assert "bare, bug: 2 more of them since" in digest.title and "in 2 runs" in digest.title
+    made.recovers()
+    [(_, title)] = made.said()
+    assert "over: bare, bug: 3 failures in all, in 3 runs" in title and "recovered after" in title
 
 
 # -- filters --------------------------------------------------------------------------------------

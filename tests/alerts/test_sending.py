@@ -124,7 +124,7 @@ def test_the_end_is_told_as_a_success(desk: Make, hooks: Hooks) -> None:
     made = desk(sinks={"ops": {"url": hooks.url()}})
     halt(made)
     made.evaluate()
-    made.incident(made.fingerprint(), "resolved", by="recovery")
+    made.recovers()
     made.evaluate()
     made.send()
     assert [body["type"] for _, body in hooks.got] == ["failure", "success"]

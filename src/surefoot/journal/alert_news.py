@@ -23,6 +23,7 @@ __all__ = [
     "failure_news",
     "halt_news",
     "incident_news",
+    "latest_body",
     "latest_failure",
     "letter_news",
     "letters_of",
@@ -158,6 +159,18 @@ def latest_failure(
     return _told(rows[0]) if rows else None
 
 
+def latest_body(store: Store, fingerprints: Sequence[str]) -> News | None:
+    """The latest run whose own code failed so, and no call of it."""
+    rows = store.read(
+        "SELECT b.fingerprint, r.run_id, r.workflow, NULL, NULL, i.kind, i.category, i.severity, "
+        "i.type, i.message, NULL, b.at FROM body_failures b JOIN runs r ON r.pk = b.run_pk "
+        "JOIN incidents i ON i.fingerprint = b.fingerprint "
+        f"WHERE b.fingerprint IN ({', '.join('?' * len(fingerprints))}) ORDER BY b.at DESC LIMIT 1",
+        tuple(fingerprints),
+    )
+    return _told(rows[0]) if rows else None
+
+
 def letter_news(store: Store, known: Reader, top: int, oldest: float) -> list[News]:
     """Items that were set aside, those alike put together, and are not settled yet."""
     rows = store.read(
@@ -219,7 +232,7 @@ def incident_news(store: Store, known: Reader, top: int, oldest: float) -> list[
         message,
         quiet,
     ) in rows:
-        failed = latest_failure(store, (fingerprint,))
+        failed = latest_failure(store, (fingerprint,)) or latest_body(store, (fingerprint,))
         found.append(
             News(
                 event,

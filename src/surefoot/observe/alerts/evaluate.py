@@ -148,7 +148,7 @@ class Evaluation:
 
     def _hear(self, news: News) -> None:
         standing = self._standing(news.fingerprint)
-        if standing is not None and standing.muted(self._now):
+        if standing is not None and standing.muted(news.at):
             return
 
         def failures() -> int:
@@ -293,7 +293,9 @@ class Evaluation:
             return News(event, self._now, run_id=rest, workflow=workflow, severity="error")
         standing = self._standing(one.subject)
         names = standing.fingerprints if standing is not None else (one.subject,)
-        found = reading.latest_failure(self._store, names)
+        found = reading.latest_failure(self._store, names) or reading.latest_body(
+            self._store, names
+        )
         return self._graded(found or News("failure", self._now, fingerprint=one.subject))
 
     def _total(self, news: News, standing: Standing | None) -> Counts:
