@@ -210,9 +210,10 @@ def sinks(store: Store) -> list[SinkRecord]:
 
 
 def begin_alerts(now: float) -> Op:
-    """From now on what happens is news. Does nothing where alerts have begun."""
+    """From now on what happens is news. Does nothing where alerts have begun. Answers False: nothing
+    was evaluated by that."""
 
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> bool:
         tx(
             "INSERT INTO alert_reader (pk, version, since, failures, letters, events) "
             "SELECT 1, 1, ?, (SELECT coalesce(max(pk), 0) FROM failures), "
@@ -221,6 +222,7 @@ def begin_alerts(now: float) -> Op:
             "WHERE NOT EXISTS (SELECT 1 FROM alert_reader)",
             (now,),
         )
+        return False
 
     return write
 

@@ -149,7 +149,7 @@ class Teller:
                 journal.store, self.setting.options, self._speaker, now, self._owner
             )
             op = evaluation.op()
-            # another process may have been quicker: what it wrote is read, too, then
+            # alerts have just begun; or another process was quicker, and what it wrote is read, too
             if op is None or journal.group.commit(op) is not False:
                 return evaluation.next_digest()
 
