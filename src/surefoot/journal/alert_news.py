@@ -28,6 +28,7 @@ __all__ = [
     "letter_news",
     "letters_of",
     "open_letters",
+    "resolved",
     "run_now",
     "stale_news",
     "standing",
@@ -390,6 +391,16 @@ def standing(store: Store, fingerprint: str) -> Standing | None:
         (pk,),
     )
     return Standing(row[0], row[1], _members(store, pk), *row[2:])
+
+
+def resolved(store: Store) -> set[str]:
+    """Subjects that some sink was told of, and whose incident is resolved."""
+    rows = store.read(
+        "SELECT DISTINCT s.subject FROM alert_subjects s JOIN incidents i ON i.fingerprint = s.subject "
+        "JOIN incidents r ON r.pk = coalesce(i.merged_into, i.pk) "
+        "WHERE s.state <> 'over' AND r.state = 'resolved'"
+    )
+    return {row[0] for row in rows}
 
 
 def _members(store: Store, pk: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -28,6 +29,10 @@ class Alerting:
             one for sink in setting.options.sinks.values() for one in secrets_of(sink)
         )
         self._lazily = lazily
+        self._renew()
+
+    def _renew(self) -> None:
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._thread: TellerThread | None = None
 
@@ -35,6 +40,9 @@ class Alerting:
         """Something happened: if it matters, the journal is looked at within a second or so."""
         if not isinstance(event, WAKING):
             return
+        if self._pid != os.getpid():
+            # after a fork the thread is not here, and the lock may be held by one that is not
+            self._renew()
         if isinstance(event, RunStarted):
             # what happens from here on is news, also if this process dies before it is told
             self._lazily(begin_alerts(self.setting.clock.now()))

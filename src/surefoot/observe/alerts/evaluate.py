@@ -215,8 +215,13 @@ class Evaluation:
     # -- ends and digests ---------------------------------------------------------------------
 
     def _end(self) -> None:
+        # one question for all: thousands may be open for weeks
+        over_now = reading.resolved(self._store)
         for one in list(self._known.values()):
             if one.state == "over":
+                continue
+            fresh = (one.subject, one.sink) in self._changed
+            if ":" not in one.subject and one.subject not in over_now and not fresh:
                 continue
             ended = self._ended(one)
             if ended is None:
