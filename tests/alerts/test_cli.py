@@ -165,7 +165,8 @@ def test_what_could_not_be_sent_is_told_shown_and_tried_again(
     assert project.run("flush").stdout == "0 alerts sent\n"
     assert "is not among those that failed" in project.run("retry", "99", wanted=2).stderr
     [number] = [one["id"] for one in project.json("list")["messages"]]
-    assert project.run("retry", str(number)).stdout == "1 alert sent\n"
+    assert "did you mean 'ops'?" in project.run("retry", "--sink", "op", wanted=2).stderr
+    assert project.run("retry", str(number), "--sink", "ops").stdout == "1 alert sent\n"
     assert hooks.titles("ops") == [TITLE] * 3
 
 

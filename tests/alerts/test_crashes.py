@@ -233,3 +233,26 @@ def test_a_run_that_is_recovered_has_been_told_of_as_dead(tmp_path: Path, hooks:
     stale, *rest = sorted(hooks.titles(), key=lambda title: "goes on nowhere" not in title)
     assert stale.startswith("run r1 of job goes on nowhere")
     assert "job halted at load as bug - next: surefoot resume r1" in rest
+
+
+def test_a_forked_child_tells_by_itself(tmp_path: Path, hooks: Hooks) -> None:
+    program = Program(tmp_path, hooks)
+    (tmp_path / "program.py").write_text(
+        PROGRAM.split("if __name__")[0]
+        + """
+import warnings
+warnings.simplefilter("ignore")  # a fork beside threads, which is what this is about
+with Runtime() as runtime:
+    other()
+    pid = os.fork()
+    if pid == 0:
+        job.with_options(run_id="r1").start()
+        sys.exit(7)
+    _, status = os.waitpid(pid, 0)
+    sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    )
+    done = program()
+    assert done.returncode == 7, done.stderr
+    program.command("alerts", "flush")
+    assert hooks.titles() == ["job halted at load as bug - next: surefoot resume r1"]

@@ -10,8 +10,9 @@ import pytest
 
 from surefoot.clock import ManualClock
 from surefoot.journal import Owner
-from surefoot.journal import alerts as outbox
-from surefoot.journal.alerts import Claim, NewMessage, Reader, Waiting
+from surefoot.journal import alert_sending as outbox
+from surefoot.journal.alert_sending import Claim, Waiting
+from surefoot.journal.alerts import NewMessage, Reader, reader, write_alerts
 from surefoot.observe.alerts.quiet import parse_quiet
 from tests.alerts.conftest import Desk
 from tests.alerts.receivers import Hooks
@@ -27,10 +28,10 @@ def put(desk: Desk, *severities: str, subject: str | None = None, sink: str = "o
         NewMessage(sink, subject or f"s{number + n}", "first", "r", severity, f"m{number + n}", "b")
         for n, severity in enumerate(severities or ("error",))
     ]
-    before = outbox.reader(desk.plain.journal.store)
+    before = reader(desk.plain.journal.store)
     assert before is not None
     after = Reader(before.version, before.since, before.failures, before.letters, before.events)
-    op = outbox.write_alerts(before, after, (), (), new, desk.clock.now())
+    op = write_alerts(before, after, (), (), new, desk.clock.now())
     assert desk.plain.journal.group.commit(op) is True
 
 
@@ -230,3 +231,17 @@ def test_quiet_hours_without_a_zone_are_this_machines(desk: Make) -> None:
     quiet = parse_quiet("11:00-13:00")
     assert quiet.until(noon) == datetime(2026, 11, 22, 13, 0).timestamp()
     assert str(quiet) == "11:00-13:00"
+
+
+def test_a_message_in_the_place_of_many_names_some_and_counts_the_rest(
+    desk: Make, hooks: Hooks, clock: ManualClock
+) -> None:
+    made = desk(sinks={"ops": {"url": hooks.url(), "rate": "1/h"}})
+    put(made, *["error"] * 60, "critical")
+    made.send()
+    clock.advance(3_600)
+    [title] = arrivals(made, hooks)
+    assert title.startswith("60 more alerts held back")
+    assert "- m40\n" in hooks.bodies()[-1] and "- and 20 more" in hooks.bodies()[-1]
+    [message] = [one for one in made.messages() if one.phase == "merged"]
+    assert message.severity == "critical"

@@ -158,7 +158,7 @@ def test_a_service_that_answers_500_twice_gets_it_at_the_third_time(
 def test_what_never_arrives_is_given_up_and_can_be_tried_again(
     desk: Make, hooks: Hooks, clock: ManualClock
 ) -> None:
-    from surefoot.journal.alerts import retry_failed
+    from surefoot.journal.alert_sending import retry_failed
 
     hooks.answers = [500] * 3
     made = desk(sinks={"ops": {"url": hooks.url(), "max_attempts": 3}})
@@ -460,3 +460,81 @@ def test_ten_thousand_failures_of_one_fingerprint_are_three_messages_a_sink(
         assert "9,998 more of them since" in digest and "9,998 held back" in digest
         assert "10,000 failures in all, in 1 run since" in resolved
         assert resolved.endswith("; recovered after 15 min; nothing to do")
+
+
+def test_a_journal_that_fails_for_a_while_stops_alerts_only_for_so_long(
+    tmp_path: Path, hooks: Hooks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from surefoot.errors import JournalError
+    from surefoot.observe.alerts import teller as module
+
+    monkeypatch.setattr(module, "IDLE", 0.05)
+    evaluate, failed = module.Teller.evaluate, threading.Event()
+
+    def fails_first(self: module.Teller) -> float | None:
+        if not failed.is_set():
+            failed.set()
+            raise JournalError("locked")
+        return evaluate(self)
+
+    monkeypatch.setattr(module.Teller, "evaluate", fails_first)
+
+    @step(name="slow", attempts=1)
+    def slow() -> None:
+        assert failed.wait(20)
+        raise KeyError("price")
+
+    @step(name="after")
+    def after() -> None:
+        hooks.wait_for(1)
+
+    @workflow(name="two")
+    def two() -> None:
+        try:
+            slow()
+        except KeyError:
+            after()
+
+    alerts = {"sinks": {"ops": {"url": hooks.url()}}, "rules": [{"on": ["failure"]}]}
+    with runtime(tmp_path, alerts):
+        two()
+    assert hooks.titles()[0].startswith("slow of two fails as bug")
+    assert caplog.text.count("alerts wait for the journal: locked") == 1
+
+
+def test_a_bug_in_alerts_breaks_no_run(
+    tmp_path: Path, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from surefoot.observe.alerts import beside
+
+    def broken(setting: Any) -> TellerThread:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(beside, "teller_for", broken)
+    with runtime(tmp_path, {"sinks": {"ops": {"url": hooks.url()}}}):
+        with pytest.warns(RuntimeWarning, match="a listener failed and is ignored"):
+            assert job.start().status == "halted"
+
+
+def test_two_runs_at_once_share_one_thread_of_alerts(tmp_path: Path, hooks: Hooks) -> None:
+    seen: list[int] = []
+
+    def tellers() -> int:
+        return sum(
+            isinstance(one, TellerThread) and one.location == str(tmp_path / "j.db")
+            for one in threading.enumerate()
+        )
+
+    @step(name="look")
+    def look() -> None:
+        seen.append(tellers())
+
+    @workflow(name="one")
+    def one() -> None:
+        look()
+
+    alerts = {"sinks": {"ops": {"url": hooks.url()}}}
+    for _ in range(3):
+        with runtime(tmp_path, alerts):  # each with a runtime of its own
+            one()
+    assert seen == [1, 1, 1]

@@ -307,7 +307,8 @@ def retry(ids: tuple[int, ...], sink: str | None, journal: str | None, as_json: 
     Ends with 1 if something could not be sent.
     """
     from ..errors import UsageError
-    from ..journal.alerts import messages, retry_failed
+    from ..journal.alert_sending import retry_failed
+    from ..journal.alerts import messages
     from ..runtime import Runtime
 
     with Runtime(journal, create=False) as runtime:

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...journal import alert_news as reading
-from ...journal.alert_news import Counts, News, Standing
+from ...journal import alert_standing as standings
+from ...journal.alert_news import News
+from ...journal.alert_standing import Counts, Standing
 from ...journal.alerts import (
     NewMessage,
     Reader,
@@ -128,7 +130,7 @@ class Evaluation:
         if fingerprint is None:
             return None
         if fingerprint not in self._standings:
-            self._standings[fingerprint] = reading.standing(self._store, fingerprint)
+            self._standings[fingerprint] = standings.standing(self._store, fingerprint)
         return self._standings[fingerprint]
 
     def _name(self, news: News) -> str:
@@ -216,7 +218,7 @@ class Evaluation:
 
     def _end(self) -> None:
         # one question for all: thousands may be open for weeks
-        over_now = reading.resolved(self._store)
+        over_now = standings.resolved(self._store)
         for one in list(self._known.values()):
             if one.state == "over":
                 continue
@@ -306,10 +308,10 @@ class Evaluation:
     def _total(self, news: News, standing: Standing | None) -> Counts:
         if standing is not None:
             since = standing.opened_at
-            return reading.counts(self._store, standing.fingerprints, since=since, top=self._top)
+            return standings.counts(self._store, standing.fingerprints, since=since, top=self._top)
         if news.fingerprint is None:
             return Counts(0, 0)
-        return reading.counts(self._store, (news.fingerprint,), top=self._top)
+        return standings.counts(self._store, (news.fingerprint,), top=self._top)
 
     def _say(
         self,
@@ -326,7 +328,7 @@ class Evaluation:
         total, more = self._total(news, standing), Counts(0, 0)
         if phase == "digest" and news.fingerprint is not None:
             names = standing.fingerprints if standing is not None else (news.fingerprint,)
-            more = reading.counts(
+            more = standings.counts(
                 self._store, names, after=one.told_pk, told_at=one.told_at, top=self._top
             )
         situation = Situation(
@@ -349,4 +351,4 @@ class Evaluation:
         if news.fingerprint is None:
             return 0
         names = standing.fingerprints if standing is not None else (news.fingerprint,)
-        return reading.letters_of(self._store, names)
+        return standings.letters_of(self._store, names)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...journal.alert_news import Counts, News, Standing
+from ...journal.alert_news import News
+from ...journal.alert_standing import Counts, Standing
 from ...journal.alerts import NewMessage
 from .templates import fill
 

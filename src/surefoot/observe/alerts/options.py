@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ConfigError
-from ...journal.alerts import Rate
+from ...journal.alert_sending import Rate
 from ...model import BUILTIN_KINDS, CATEGORIES, STAGES
 from .quiet import Quiet, parse_quiet
 from .templates import check_template

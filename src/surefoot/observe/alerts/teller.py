@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 from ...clock import Clock, SystemClock
 from ...errors import JournalError
 from ...journal import Journal, Owner
-from ...journal import alerts as outbox
-from ...journal.alerts import Claim, Hold, MessageRecord, Waiting
+from ...journal import alert_sending as outbox
+from ...journal.alert_sending import Claim, Hold, Waiting
+from ...journal.alerts import MessageRecord
+from ...journal.alerts import due as due_at
 from ...journal.group_commit import live_runs_of
 from ...policy import Backoff
 from .evaluate import Evaluation
@@ -162,7 +164,7 @@ class Teller:
         for lane in self._lanes.values():
             self._settle(lane)
         now, due = self.setting.clock.now(), []
-        for name, at in outbox.due(self.journal.store).items():
+        for name, at in due_at(self.journal.store).items():
             lane_of = self._lanes.get(name)
             if lane_of is None or lane_of.delivery is not None or lane_of.stuck is not None:
                 continue
