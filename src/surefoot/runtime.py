@@ -164,6 +164,7 @@ class Runtime:
         """
         if self.has_own_rules:
             self.catalog  # noqa: B018  reading it is what finds mistakes
+        self.keep_locals  # noqa: B018
         if self.config.alerts:
             self.alert_options()
 
@@ -202,9 +203,9 @@ class Runtime:
     def tell_of_the_dead(self) -> None:
         """A run whose process died is about to be taken over: that is news while it can be seen."""
         if self.config.alerts.get("sinks"):
-            self._safely(self._evaluate_alerts, None)
+            self.safely(self._evaluate_alerts, self._evaluate_alerts)
 
-    def _evaluate_alerts(self, _: object) -> None:
+    def _evaluate_alerts(self) -> None:
         if self.alerting is not None:
             self.alerting.evaluate()
 
@@ -306,25 +307,50 @@ class Runtime:
         """Tell all listeners; one that raises is warned about once and breaks nothing."""
         from .observe.logs import log_event
 
-        self._safely(functools.partial(log_event, clean=self.scrub_text), event)
+        self.safely(log_event, lambda: log_event(event, self.scrub_text))
         for listener in self._listeners:
-            self._safely(listener, event)
+            self.safely(listener, functools.partial(listener, event))
         if self.config.alerts:
-            self._safely(self._alert, event)
+            self.safely(self._alert, lambda: self._alert(event))
 
-    def _safely(self, listener: Callable[[Any], None], event: Event | None) -> None:
+    def safely(self, who: Callable[..., Any], call: Callable[[], Any]) -> None:
+        """Call what only looks on, or is told: what it raises breaks no run.
+
+        :param who: the function by whose name it is warned about, once.
+        """
         try:
-            listener(event)
+            call()
         except Exception as exc:
-            name = getattr(listener, "__qualname__", repr(listener))
-            if name not in self._warned:
-                self._warned.add(name)
-                warnings.warn(
-                    f"surefoot: a listener failed and is ignored from now on where it does so: "
-                    f"{name}: {type(exc).__name__}: {exc}",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+            self.failed(who, exc)
+
+    def failed(self, who: Callable[..., Any], exc: Exception) -> None:
+        """Warn, once, about what looks on and failed."""
+        name = getattr(who, "__qualname__", repr(who))
+        if name in self._warned:
+            return
+        self._warned.add(name)
+        try:
+            said = self.scrub_text(str(exc))
+        except Exception:  # it cannot be printed, or not be scrubbed
+            said = "(what it says is dropped)"
+        warn(
+            f"surefoot: a listener failed and is ignored from now on where it does so: "
+            f"{name}: {type(exc).__name__}: {said}",
+            stacklevel=4,
+        )
+
+    @property
+    def keep_locals(self) -> bool:
+        """Whether a failure's record keeps the locals of the user's own frames.
+
+        :raises ConfigError: ``locals`` in ``[incidents]`` is no switch.
+        """
+        asked = self.config.incidents.get("locals", False)
+        if not isinstance(asked, bool):
+            raise ConfigError(
+                f"{self.config.source}: [incidents] locals = {asked!r} must be true or false"
+            )
+        return asked
 
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
@@ -436,9 +462,14 @@ def _catalog(files: tuple[Path, ...], own: str, careful: bool = False) -> Catalo
 
 @functools.lru_cache(maxsize=64)
 def _tell(message: str) -> None:
-    """Warn once. No rule may break a program's error handling, so not even as an error."""
+    """Warn once: no rule may break a program's error handling."""
+    warn(message, stacklevel=5)
+
+
+def warn(message: str, *, stacklevel: int) -> None:
+    """A warning that breaks nothing, also where the program has warnings raised as errors."""
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
     except RuntimeWarning:
         import logging
 

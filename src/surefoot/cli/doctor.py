@@ -28,6 +28,7 @@ EXTRAS = {
     "tensors": ("safetensors",),
     "models": ("pydantic", "msgspec", "attrs"),
     "alerts": ("apprise",),
+    "logs": ("ecs-logging",),
 }
 """What each of our extras brings; see pyproject.toml."""
 

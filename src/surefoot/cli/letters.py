@@ -443,24 +443,20 @@ class _Driver:
     def run(
         self, chosen: Sequence[LetterRecord], *, canary: bool, rate: float | None
     ) -> list[Replay]:
+        from ..attempts import drive
         from ..deadletter import Pause, plan
 
         several = len({one.run_id for one in chosen}) > 1
-        steps = plan(chosen, canary=canary, rate=rate)
-        told: list[Replay] = []
-        reply: Replay | None = None
-        while True:
-            try:
-                what = steps.send(reply)
-            except StopIteration as stop:
-                told = stop.value
-                break
-            reply = None
+
+        def handle(what: Pause | LetterRecord) -> Replay | None:
             if isinstance(what, Pause):
                 self._runtime.clock.sleep(what.seconds)
-                continue
+                return None
             reply = self._one(what, several)
             self._tell(reply)
+            return reply
+
+        told = drive(plan(chosen, canary=canary, rate=rate), handle)
         for one in told:
             if one.outcome == "not_tried" and one.run_id not in self._blocked:
                 self._tell(one)

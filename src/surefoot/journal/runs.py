@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..store.base import Op, Tx
 from .incidents import body_failed, settle
@@ -12,7 +13,16 @@ from .letters import mend, taken_up
 from .records import RunRecord, columns
 from .writes import FENCE, checked
 
-__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "living_holder", "take"]
+__all__ = [
+    "MAX_TAKEOVERS",
+    "Ending",
+    "NewRun",
+    "create",
+    "end",
+    "holder_of",
+    "living_holder",
+    "take",
+]
 
 MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
@@ -87,6 +97,22 @@ def living_holder(
     alive = held_here(record.pk) if holder == owner else holder.alive()
     lives = alive or (alive is None and (record.lease_until or 0) > now)
     return str(holder) if lives else None
+
+
+def holder_of(record: RunRecord, now: float) -> dict[str, Any] | None:
+    """The process that holds a run, and whether it lives; None if nobody holds it.
+
+    ``alive`` is None where the process is on another host and its lease has not run out yet.
+    """
+    if record.status not in ("running", "rolling_back"):
+        return None
+    if record.owner is None:
+        return {"process": None, "alive": False}
+    owner = Owner.parse(record.owner)
+    alive = owner.alive()
+    if alive is None and (record.lease_until or 0) <= now:
+        alive = False
+    return {"process": str(owner), "alive": alive}
 
 
 def take(

@@ -64,17 +64,16 @@ class SqliteStore:
                 f"there is no journal at {self.location}; run a workflow first, or name the "
                 "journal with --journal or SUREFOOT_JOURNAL"
             )
-        self._open()
-        _close_before_forks(weakref.ref(self))
-
-    # -- opening ------------------------------------------------------------------------------
-
-    def _open(self) -> None:
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._open_writer()
+        # first, and then opened under the lock: a fork by another thread must not come in between
+        _close_before_forks(weakref.ref(self))
+        with self._lock:
+            self._open_writer()
+
+    # -- opening ------------------------------------------------------------------------------
 
     def _open_writer(self) -> sqlite3.Connection:
         self._prepare_folder()
