@@ -517,14 +517,16 @@ from pathlib import Path
 warnings.simplefilter("ignore", DeprecationWarning)
 from surefoot.store.sqlite import SqliteStore
 
-place, begun, opened = Path(sys.argv[1]), threading.Event(), []
+place, begun, connected, opened = Path(sys.argv[1]), threading.Event(), threading.Event(), []
 connect = SqliteStore._connect
 
 def slowly(self):
     if threading.current_thread().name == "opens":
         begun.set()
         threading.Event().wait(0.5)  # the other thread is at its fork by now
-    return connect(self)
+    found = connect(self)
+    connected.set()
+    return found
 
 SqliteStore._connect = slowly
 
@@ -538,12 +540,13 @@ pid = os.fork()
 if pid == 0:
     SqliteStore(place / "j.db").close()
     os._exit(7)
+waited = connected.is_set()
 thread.join()
 opened[0].transact([lambda tx: tx("SELECT 1")])
 opened[0].close()
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(waited, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
 
 def test_a_fork_waits_for_a_journal_that_another_thread_is_opening(tmp_path: Path) -> None:
-    assert script(OPENING, tmp_path) == "7"
+    assert script(OPENING, tmp_path) == "True 7"
