@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .execution.spec import StepSpec
     from .isolation import Pool
     from .journal import Journal
+    from .observe.alerts.beside import Alerting
+    from .observe.alerts.options import AlertOptions
     from .policy.incidents import IncidentOptions
     from .resources import Resource, Resources
 
@@ -87,6 +89,7 @@ class Runtime:
         self._warned: set[str] = set()
         self._resources: Resources | None = None
         self._workers: Pool | None = None
+        self._alerting: Alerting | None = None
         self._opening = threading.Lock()
         self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
@@ -153,6 +156,62 @@ class Runtime:
         """Whether the user brings rules or kinds: they are read before a run begins, so that a
         mistake in them is told then."""
         return bool(self.config.rules or self.config.catalog)
+
+    def check_settings(self) -> None:
+        """What only some failure would need is looked at before a run begins.
+
+        :raises ConfigError: there is a mistake in the user's rules, or in what is said of alerts.
+        """
+        if self.has_own_rules:
+            self.catalog  # noqa: B018  reading it is what finds mistakes
+        self.keep_locals  # noqa: B018
+        if self.config.alerts:
+            self.alert_options()
+
+    def alert_options(self) -> AlertOptions:
+        """The table ``[alerts]``.
+
+        :raises ConfigError: there is a mistake in it.
+        """
+        from .observe.alerts.options import alert_options
+
+        return alert_options(
+            self.config.alerts, self.config.source, lambda: list(self.catalog.kinds)
+        )
+
+    @property
+    def alerting(self) -> Alerting | None:
+        """What tells people of what happens; None where no sink is configured.
+
+        :raises ConfigError: there is a mistake in the table ``[alerts]``.
+        """
+        if self._alerting is None and self.config.alerts.get("sinks"):
+            from .observe.alerts.beside import Alerting
+            from .observe.alerts.teller import Setting
+
+            setting = Setting(
+                self.path,
+                self.alert_options(),
+                self.clock,
+                self.durability,
+                self.scrub_text,
+                lambda: self.catalog_at_failure.kinds,
+            )
+            self._alerting = Alerting(setting, lambda op: self.journal.group.lazily(op))
+        return self._alerting
+
+    def tell_of_the_dead(self) -> None:
+        """A run whose process died is about to be taken over: that is news while it can be seen."""
+        if self.config.alerts.get("sinks"):
+            self.safely(self._evaluate_alerts, self._evaluate_alerts)
+
+    def _evaluate_alerts(self) -> None:
+        if self.alerting is not None:
+            self.alerting.evaluate()
+
+    def _alert(self, event: Event) -> None:
+        if self.alerting is not None:
+            self.alerting.heard(event)
 
     def check_kinds(self, kinds: Iterable[str], where: str) -> None:
         """:raises DefinitionError: one of ``kinds`` is none; the message names the nearest."""
@@ -251,6 +310,8 @@ class Runtime:
         self.safely(log_event, lambda: log_event(event, self.scrub_text))
         for listener in self._listeners:
             self.safely(listener, functools.partial(listener, event))
+        if self.config.alerts:
+            self.safely(self._alert, lambda: self._alert(event))
 
     def safely(self, who: Callable[..., Any], call: Callable[[], Any]) -> None:
         """Call what only looks on, or is told: what it raises breaks no run.
@@ -294,13 +355,23 @@ class Runtime:
     def scrub_text(self, text: str) -> str:
         from .scrub import scrub_text
 
-        return scrub_text(text, known=known_secrets())
+        return scrub_text(text, known=self._known_secrets())
 
     def scrub(self, value: Any) -> Any:
         """``value`` in the same shape, without the secrets in it."""
         from .scrub import scrub as clean
 
-        return clean(value, known=known_secrets())
+        return clean(value, known=self._known_secrets())
+
+    def _known_secrets(self) -> tuple[str, ...]:
+        """Those of the environment, and the addresses of alerts."""
+        if not self.config.alerts:
+            return known_secrets()
+        try:
+            alerting = self.alerting
+        except ConfigError:  # it is told where a run begins
+            alerting = None
+        return (*known_secrets(), *(alerting.secrets if alerting is not None else ()))
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""

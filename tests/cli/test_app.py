@@ -40,6 +40,7 @@ def test_all_commands_are_there() -> None:
         *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
         *("rollback", "resolve", "cancel", "dead-letters", "postmortem"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
+        *("alerts", *(f"alerts {name}" for name in ("list", "test", "flush", "retry", "rules"))),
         "incidents",
         *(f"incidents {name}" for name in ("list", "show", "ack", "mute", "unmute", "resolve")),
         *(f"incidents {name}" for name in ("note", "assign", "merge")),
@@ -56,6 +57,7 @@ def test_help_teaches_by_example(project: Project, path: tuple[str, ...]) -> Non
     if not isinstance(COMMANDS[path], click.Group) and path != ("completion",):
         assert "--json" in told
         reads_a_journal = path[0] != "catalog" or path == ("catalog", "export")
+        reads_a_journal &= path not in (("alerts", "test"), ("alerts", "rules"))
         assert ("--journal" in told) == reads_a_journal
 
 

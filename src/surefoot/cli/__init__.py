@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import (
+    alerts,
     catalog,
     completion,
     doctor,
@@ -33,6 +34,7 @@ COMMANDS = (
     operators.rollback,
     operators.resolve,
     operators.cancel,
+    alerts.alerts,
     postmortem.postmortem,
     catalog.catalog,
     map.map_,

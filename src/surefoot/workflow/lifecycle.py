@@ -401,9 +401,7 @@ def open_session(
         raise UsageError(f"{run_id!r} is no run id: give 1 to 200 printable characters")
     runtime, owned = open_runtime()
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
-        runtime.keep_locals  # noqa: B018  and so is one in this setting
+        runtime.check_settings()
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
@@ -446,6 +444,8 @@ def rollback_session(
                 f"run {run_id} is a run of workflow {record.workflow}, not of {definition.name}; "
                 f"roll it back with: surefoot rollback {run_id}"
             )
+        if record.status in ("running", "rolling_back"):
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, to_roll_back=True)
         assert lease is not None
         taken = journal.run(run_id)
@@ -486,8 +486,7 @@ def resume_session(
     if runtime is None or owned is None:
         runtime, owned = open_runtime(create=False)
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.check_settings()
         journal = runtime.journal
         record = journal.run(run_id)
         if record.workflow != name:
@@ -503,6 +502,8 @@ def resume_session(
         if from_step is not None:
             calls_from(journal, record, from_step)  # what it refuses, it refuses before it is taken
         args, kwargs = load(fn, record.input, f"workflow {name}")
+        if record.status == "running":
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, again=again)
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)
