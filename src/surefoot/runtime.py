@@ -197,7 +197,7 @@ class Runtime:
                 self.scrub_text,
                 lambda: self.catalog_at_failure.kinds,
             )
-            self._alerting = Alerting(setting, lambda op: self.journal.group.lazily(op))
+            self._alerting = Alerting(setting, lambda: self.journal)
         return self._alerting
 
     def tell_of_the_dead(self) -> None:

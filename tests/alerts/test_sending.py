@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from surefoot import Runtime, on, step, workflow
 from surefoot.clock import ManualClock
 from surefoot.config import Config
+from surefoot.observe.alerts import beside
 from surefoot.observe.alerts.options import SinkOptions
 from surefoot.observe.alerts.sending import hidden, secrets_of
 from surefoot.observe.alerts.teller import TellerThread
@@ -384,6 +386,27 @@ def test_a_run_ends_while_every_sink_hangs_or_fails(tmp_path: Path, hooks: Hooks
         # it ended, and the sink had not answered yet
         assert hooks.hanging.is_set() and len(hooks.got) == 1
     hooks.hanging.clear()
+
+
+def test_the_first_failure_of_the_first_run_is_news_whenever_the_teller_looks(
+    tmp_path: Path, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts begin with the run, on disk, and not with the first look of their thread."""
+    begun: list[object] = []
+
+    def teller_for(setting: object) -> object:
+        with sqlite3.connect(tmp_path / "j.db") as connection:
+            begun.extend(connection.execute("SELECT pk FROM alert_reader").fetchall())
+        connection.close()
+        return real(setting)  # type: ignore[arg-type]
+
+    real = beside.teller_for
+    monkeypatch.setattr(beside, "teller_for", teller_for)
+    alerts = {"sinks": {"ops": {"url": hooks.url()}}}
+    with runtime(tmp_path, alerts):
+        job.start()
+        hooks.wait_for(1)
+    assert begun == [(1,)]
 
 
 def test_where_no_sink_is_configured_nothing_of_alerts_is_loaded(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from ...events import AttemptFailed, CallHalted, CallSkipped, Event, RunEnded, RunStarted
-from ...journal.alerts import begin_alerts
-from ...store.base import Op
+from ...journal import Journal
+from ...journal.alerts import begin_alerts, reader
 from .sending import secrets_of
 from .teller import Setting, Teller, TellerThread, teller_for
 
@@ -20,15 +20,15 @@ WAKING = (RunStarted, RunEnded, AttemptFailed, CallHalted, CallSkipped)
 class Alerting:
     """What a runtime with sinks does about alerts.
 
-    :param lazily: has a write carried by the journal's next commit.
+    :param journal: the runs' own, which is opened by now.
     """
 
-    def __init__(self, setting: Setting, lazily: Callable[[Op], object]) -> None:
+    def __init__(self, setting: Setting, journal: Callable[[], Journal]) -> None:
         self.setting = setting
         self.secrets = tuple(
             one for sink in setting.options.sinks.values() for one in secrets_of(sink)
         )
-        self._lazily = lazily
+        self._journal = journal
         self._renew()
 
     def _renew(self) -> None:
@@ -44,8 +44,11 @@ class Alerting:
             # after a fork the thread is not here, and the lock may be held by one that is not
             self._renew()
         if isinstance(event, RunStarted):
-            # what happens from here on is news, also if this process dies before it is told
-            self._lazily(begin_alerts(self.setting.clock.now()))
+            # What happens from here on is news, also if this process dies before it is told. On disk
+            # before the teller looks: its own beginning would be later than the first failure.
+            journal = self._journal()
+            if reader(journal.store) is None:
+                journal.group.commit(begin_alerts(self.setting.clock.now()))
         thread = self._thread
         if thread is not None and thread.wake():
             return
