@@ -208,10 +208,11 @@ def _attr(facts: Facts, key: FactKey) -> tuple[str, ...]:
 
 
 def _in_body(facts: Facts, key: FactKey) -> tuple[str, ...]:
-    found = words(facts.body, key[1:])
+    body = facts.body
+    found = words(body, key[1:])
     if not found and key[1] == "error" and len(key) > 2:
         # openai gives its body without the outer "error"
-        found = words(facts.body, key[2:])
+        found = words(body, key[2:])
     return found
 
 
