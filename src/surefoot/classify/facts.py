@@ -107,11 +107,14 @@ class Facts:
         return values
 
     def body_has(self, keys: frozenset[str]) -> bool:
-        """Whether the body may have one of ``keys``; most bodies hold little."""
+        """Whether the body, or its ``error``, may have one of ``keys``; most bodies hold little."""
         body = self.body
         if type(body) is not dict:
             return body is not None
-        return not body.keys().isdisjoint(keys)
+        if not body.keys().isdisjoint(keys):
+            return True
+        error = body.get("error")
+        return not error.keys().isdisjoint(keys) if type(error) is dict else error is not None
 
 
 def _body_of(facts: Facts) -> Mapping[Any, Any] | None:
