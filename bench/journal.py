@@ -107,16 +107,18 @@ def pairs(
     return statistics.median(floors), statistics.median(times), statistics.median(ratios)
 
 
+def fresh_in(folder: Path) -> Path:
+    """A new, empty folder in ``folder``."""
+    return Path(tempfile.mkdtemp(dir=folder))
+
+
 def measure() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="surefoot-bench-") as name:
         folder = Path(name)
-        count = iter(range(10_000))
 
         def fresh() -> Path:
-            made = folder / str(next(count))
-            made.mkdir()
-            return made
+            return fresh_in(folder)
 
         low, high, ratio = pairs(
             lambda: floor_inserts(fresh(), 300, "FULL"), lambda: sequential(fresh(), 300, "power")
@@ -181,12 +183,14 @@ def _failure_record(folder: Path) -> Row:
 
 
 def _map(folder: Path, count: int = 20_000) -> Row:
-    low = floor_inserts(folder, 300, "FULL")
-    with Runtime(journal=folder / "map.db"):
-        mapped(100)
+    def ours() -> float:
         began = time.perf_counter()
         mapped(count)
-        took = time.perf_counter() - began
+        return time.perf_counter() - began
+
+    with Runtime(journal=folder / "map.db"):
+        mapped(100)
+        low, took, _ = pairs(lambda: floor_inserts(fresh_in(folder), 300, "FULL"), ours)
     rate = count / took
     return Row(
         ".map, 8 workers, default durability",
@@ -201,19 +205,30 @@ def _map(folder: Path, count: int = 20_000) -> Row:
 
 
 def _replay(folder: Path, count: int = 5_000) -> Row:
-    with Runtime(journal=folder / "replay.db", durability="process"):
+    rounds = itertools.count(1)
+
+    def ours() -> float:
+        id = f"r{next(rounds)}"
         os.environ["BENCH_BREAK"] = "1"
-        broken_after.with_options(run_id="r").start(count)
+        broken_after.with_options(run_id=id).start(count)
         del os.environ["BENCH_BREAK"]
         began = time.perf_counter()
-        run = broken_after.resume("r")
+        run = broken_after.resume(id)
         took = (time.perf_counter() - began) / count
         assert run.reused == count, run
-    read = sqlite3.connect(folder / "replay.db")
-    began = time.perf_counter()
-    for n in range(1, count + 1):
-        read.execute("SELECT result FROM calls WHERE seq = ?", (n,)).fetchone()
-    low = (time.perf_counter() - began) / count
+        return took
+
+    def floor() -> float:
+        began = time.perf_counter()
+        for n in range(1, count + 1):
+            read.execute("SELECT result FROM calls WHERE seq = ?", (n,)).fetchone()
+        return (time.perf_counter() - began) / count
+
+    with Runtime(journal=folder / "replay.db", durability="process"):
+        ours()
+        read = sqlite3.connect(folder / "replay.db")
+        low, took, _ = pairs(floor, ours)
+        read.close()
     return Row(
         "a replayed step",
         took * 1e6,

@@ -25,7 +25,7 @@ from .model import BUILTIN_KINDS, Classification, Stage
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.spec import StepSpec
-    from .isolation import Pool
+    from .isolation.pool import Pool
     from .journal import Journal
     from .observe.alerts.beside import Alerting
     from .observe.alerts.options import AlertOptions
@@ -290,7 +290,7 @@ class Runtime:
         """The child processes of isolated steps; none is started before one is needed."""
         with self._opening:
             if self._workers is None:
-                from .isolation import Pool
+                from .isolation.pool import Pool
 
                 self._workers = Pool()
             return self._workers

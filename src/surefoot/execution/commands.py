@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..context import Frame
 from ..store.base import Op
 
 if TYPE_CHECKING:
-    from .isolated import InProcess
+    from concurrent.futures import Future
+
+    from .apart import InProcess
 
 __all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 

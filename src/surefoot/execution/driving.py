@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from ..attempts import Raised, Returned, drive, drive_async
@@ -17,7 +16,6 @@ from ..store.base import Op
 from .call import MISS, Call, leave_scope, open_call, replay
 from .commands import Command, Commit, Finish, Invoke, Until
 from .flow import flow
-from .isolated import run_isolated, run_isolated_async
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -76,6 +74,8 @@ def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
         if isinstance(command, Finish):
             return commit(command.op) if pipeline is None else pipeline(command.op)
         if isinstance(command, Until):
+            from concurrent.futures import wait
+
             return bool(wait((command.done,), command.seconds).done)
         if loop_runs():
             warnings.warn(
@@ -108,6 +108,8 @@ def invoke_sync(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
+            from .isolated import run_isolated
+
             return Returned(run_isolated(command, command.isolation))
         if command.timeout is None:
             return Returned(command.fn(*command.args, **command.kwargs))
@@ -206,6 +208,8 @@ async def invoke_async(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
+            from .isolated import run_isolated_async
+
             return Returned(await run_isolated_async(command, command.isolation))
         answer = command.fn(*command.args, **command.kwargs)
         if not inspect.isawaitable(answer):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..attempts import Failure
 from ..context import Frame, entered, keep_crumb
-from ..errors import DefinitionError, UnsavableError, UsageError
-from ..isolation import Pool, Target
+from ..errors import DefinitionError, UnsavableError
+from ..isolation import Target
 from ..isolation.exceptions import Extras, Record, extras_of, pack, unpack
 from ..isolation.jobs import Job, Stop
 from ..isolation.target import MainPlace, check_same, find
@@ -24,28 +24,10 @@ from ..model import Classification
 
 if TYPE_CHECKING:
     from ..isolation.worker import Channel
+    from .apart import InProcess
     from .commands import Invoke
 
-__all__ = ["InProcess", "Isolation", "refuse_in_child", "run_isolated", "run_isolated_async"]
-
-
-class Isolation(NamedTuple):
-    """What a decorator found out: where a child finds the function, and its memory in bytes."""
-
-    target: Target
-    memory: int | None
-
-    def within(self, pool: Pool, owner: object) -> InProcess:
-        return InProcess(self.target, self.memory, pool, owner)
-
-
-class InProcess(NamedTuple):
-    """One invocation that is to happen in a child of ``pool``, for the run ``owner``."""
-
-    target: Target
-    memory: int | None
-    pool: Pool
-    owner: object
+__all__ = ["run_isolated", "run_isolated_async"]
 
 
 class Place(NamedTuple):
@@ -154,15 +136,6 @@ def _frame(place: Place, channel: Channel) -> Frame:
         child=_InChild(place.run_id, place.created_at, place.workflow),
         stage=place.stage,
     )
-
-
-def refuse_in_child(here: Frame | None, where: str) -> None:
-    """What needs the journal cannot be called in a child.
-
-    :raises UsageError: it is; the message says what to do instead.
-    """
-    if here is not None and here.child is not None:
-        raise UsageError(here.child.refuse(where))
 
 
 # -- the parent's side ----------------------------------------------------------------------------

@@ -6,13 +6,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..clock import Clock
 from ..errors import BudgetExceeded, JournalError, RunCancelled, RunInterrupted, RunLocked
 from ..events import Event
-from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
 from ..journal.writes import ProcessWrite
@@ -20,6 +18,11 @@ from ..model import Classification
 from ..resources import Resource
 from ..store.base import Op
 from .spec import StepSpec
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..isolation.pool import Pool
 
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
 
@@ -229,6 +232,8 @@ class RunState:
 
     def take_key(self, effect: str, key: str) -> Future[None] | None:
         """Be at this key; where another thread or task of this run is, what ends when it leaves."""
+        from concurrent.futures import Future  # with it comes logging
+
         with self.lock:
             held = self._keys.get((effect, key))
             if held is None:

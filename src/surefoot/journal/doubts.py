@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..store.base import Op, Refused, Store, Tx
@@ -17,8 +16,7 @@ from .writes import FENCE, fenced
 __all__ = ["Doubt", "Resolved", "deed_of", "doubts", "resolve", "resolved", "undo_of"]
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A claim that nobody knows the end of.
 
     ``by`` is the run whose claim it is. ``call_id`` is the call of the run that was asked for, which
@@ -43,8 +41,7 @@ class Doubt:
     scope: str
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What a person said of a doubt: ``done``, ``not_done`` or ``skipped``."""
 
     effect: str

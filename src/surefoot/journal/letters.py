@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.base import Op, Store, Tx
 from .incidents import settle
@@ -31,8 +30,7 @@ __all__ = [
 LETTER_STATES = ("open", "replayed", "discarded", "reopened")
 
 
-@dataclass(frozen=True)
-class LetterRecord:
+class LetterRecord(NamedTuple):
     """A dead letter with the run it is of. ``input`` is raw: :mod:`surefoot.execution.kept`.
 
     ``input_note`` says why there is none, or ``batch:N`` for the items of a batch.
@@ -60,8 +58,7 @@ class LetterRecord:
     replays: int
 
 
-@dataclass(frozen=True)
-class ReplayRecord:
+class ReplayRecord(NamedTuple):
     """One replay of a letter: ``completed``, ``failed``, or ``interrupted``, where its process died
     in it. ``message`` is scrubbed."""
 

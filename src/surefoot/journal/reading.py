@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UnknownRun
 from ..store.base import Store
@@ -23,8 +22,7 @@ AHEAD = 128
 """Checkpoints that one query brings: a resume asks for them in nearly the same order."""
 
 
-@dataclass(frozen=True)
-class KindSeen:
+class KindSeen(NamedTuple):
     """What all runs saw of one kind of failure.
 
     ``failures`` are failed attempts. ``first`` and ``last`` are seconds since the epoch. ``ended``

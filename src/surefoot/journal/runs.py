@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.base import Op, Tx
 from .incidents import body_failed, settle
@@ -28,8 +27,7 @@ MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
 
 
-@dataclass(frozen=True)
-class NewRun:
+class NewRun(NamedTuple):
     """A run to begin. ``input`` is JSON by type, ``target`` and ``versions`` are JSON."""
 
     run_id: str
@@ -40,8 +38,7 @@ class NewRun:
     versions: str
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a run ended, for now or for good."""
 
     status: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..store.base import Op, Store, Tx
 from .incidents import body_failed
@@ -24,8 +24,7 @@ UNDO = ".undo"
 """Ends the name of the effect that an undo is."""
 
 
-@dataclass(frozen=True)
-class Deed:
+class Deed(NamedTuple):
     """An effect that a run did, or may have done. ``at`` is when its intent was written."""
 
     effect: str
@@ -40,8 +39,7 @@ class Deed:
     digest: str | None
 
 
-@dataclass(frozen=True)
-class Compensation:
+class Compensation(NamedTuple):
     """What became of one undo: ``done``, ``failed``, ``in_doubt`` or ``kept`` (it has none)."""
 
     call_id: str

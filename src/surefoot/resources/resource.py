@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model import Classification
 from .breaker import DOWN, Breaker, State
 from .budget import RetryBudget
 from .limit import AdaptiveLimit
 from .options import ResourceOptions
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["Admitted", "Look", "Resource", "Slot"]
 
@@ -88,6 +90,8 @@ class Resource:
             if left > 0:
                 return Admitted(open=left)
             if self._free() <= 0:
+                from concurrent.futures import Future  # with it comes logging
+
                 done: Future[None] = Future()
                 done.set_running_or_notify_cancel()  # who waits for it must not cancel it
                 self._waiting.append(done)

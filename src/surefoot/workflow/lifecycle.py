@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -22,8 +21,8 @@ from ..errors import (
     UsageError,
 )
 from ..events import RunEnded, RunStarted
+from ..execution.apart import refuse_in_child
 from ..execution.failures import calls_that_ended, halted_as, judged, text_of
-from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
@@ -33,7 +32,6 @@ from ..journal.superseding import supersede
 from ..journal.undo import begin_rollback
 from ..journal.writes import forget
 from ..model import Classification
-from ..observe.crumbs import keep_crumbs
 from ..runtime import Runtime
 from .definition import Definition
 from .from_step import calls_from
@@ -50,6 +48,8 @@ NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 
 def new_run_id(now: float) -> str:
     """An id that sorts by time: ``20261122-234501-1a2b3c``."""
+    import secrets
+
     when = datetime.fromtimestamp(now, timezone.utc)
     return f"{when:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
@@ -103,6 +103,8 @@ class Session:
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
+        from ..observe.crumbs import keep_crumbs  # with it comes logging
+
         keep_crumbs()
         runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from ..codec import Codec
 from ..context import Frame, crumbs_of, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
-from ..execution.isolated import refuse_in_child
+from ..execution.apart import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .callbacks import Callbacks, tell, tell_async
