@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from .engine import compiled
+from .engine import compiled, unbounded
 from .hits import Hit, Rule
 from .marks import is_no_secret
 from .names import is_secret_name
@@ -15,7 +15,7 @@ from .reading import value_at
 __all__ = ["command_rules"]
 
 _WORD = r"(?:pass|pwd|secret|token|key|auth|cred|cookie|dsn|jwt|otp|pin)"
-_FLAG = rf"(?i:--?[a-z0-9_-]{{0,40}}{_WORD}[a-z0-9_-]{{0,20}})(?:\\{{0,7}}[\"'])?,?[ \t]+"
+_FLAG_TRIGGER = rf"""(?i:-[a-z0-9_-]*{_WORD}[a-z0-9_-]*)(?:\\*["'])?,?[ \t]"""
 _Q = r"""\\{0,7}["']?"""
 _GAP = rf"{_Q},?[ ]{{0,2}}{_Q}"
 _VALUE = r"""([^\s"'\\,-][^\s"'\\]*)"""
@@ -64,9 +64,9 @@ _TOOLS = (
 def command_rules() -> list[Rule]:
     """One for flags that are named for secrets, and one for each tool that has others."""
     why = "a command takes it for a secret"
-    rules = [Rule("command line", (_FLAG,), _flags, why)]
+    rules = [Rule("command line", (_FLAG_TRIGGER,), _flags, why)]
     for trigger, pattern in _TOOLS:
-        rules.append(Rule("command line", (trigger,), partial(_tool, pattern), why))
+        rules.append(Rule("command line", (unbounded(trigger),), partial(_tool, pattern), why))
     return rules
 
 

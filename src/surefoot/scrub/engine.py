@@ -14,7 +14,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["BadPattern", "Pattern", "Triggers", "bounded", "compiled", "literal", "literal_bytes", "made"]
+__all__ = ["BadPattern", "Pattern", "Triggers", "bounded", "compiled", "literal", "literal_bytes", "made", "unbounded"]
 
 _SET_BYTES = 64 << 20
 """Bytes that the states of one set of triggers may take. They are made as texts ask for them."""
@@ -88,6 +88,16 @@ def made(pattern: str, unicode: bool = False) -> Pattern:
         raise BadPattern(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told))
 
 
+def unbounded(pattern: str) -> str:
+    """A pattern as a trigger: without bounds of repetitions it has fewer states. What it finds too much
+    costs a look.
+
+    >>> unbounded("a{0,7}b{1,40}c{16,}d{3}")
+    'a*b+c+d{3}'
+    """
+    return re.sub(r"\{([0-9]+),[0-9]*\}", lambda found: "*" if found.group(1) == "0" else "+", pattern)
+
+
 def literal(text: str) -> str:
     """A pattern for ``text`` itself, which both engines take."""
     return literal_bytes(text.encode("utf-8", "backslashreplace"))
@@ -99,7 +109,8 @@ def literal_bytes(data: bytes) -> str:
 
 
 class Triggers:
-    """Which of many small patterns stand in a text, by one look through it.
+    """Which of many small patterns stand in a text, by one look through it, or two: plain words have a
+    set of their own, since patterns multiply the states of a set.
 
     >>> triggers = Triggers(["abc", "x+", "q"])
     >>> triggers.of(b"xx abc"), triggers.of(b"nothing")
@@ -109,19 +120,25 @@ class Triggers:
     def __init__(self, patterns: Iterable[str]) -> None:
         patterns = list(patterns)
         re2 = _re2()
-        self._match: Callable[[bytes], list[int] | None]
+        self._sets: list[tuple[Callable[[bytes], list[int] | None], list[int]]] = []
         if re2 is None:
             found = [re.compile(pattern.encode("latin-1")) for pattern in patterns]
-            self._match = lambda text: [n for n, one in enumerate(found) if one.search(text)]
+            numbers = list(range(len(patterns)))
+            self._sets.append(
+                (lambda text: [n for n in numbers if found[n].search(text)], numbers)
+            )
             return
         options = _options(re2, False)
         options.max_mem = _SET_BYTES
-        made = re2.Set.SearchSet(options)
-        for pattern in patterns:
-            made.Add(pattern.encode("latin-1"))
-        made.Compile()
-        self._match = made.Match
+        plain = [n for n, one in enumerate(patterns) if not set(one) & set("[](){}*+?|^$")]
+        for numbers in (plain, sorted(set(range(len(patterns))) - set(plain))):
+            if numbers:
+                made = re2.Set.SearchSet(options)
+                for n in numbers:
+                    made.Add(patterns[n].encode("latin-1"))
+                made.Compile()
+                self._sets.append((made.Match, numbers))
 
     def of(self, text: bytes) -> list[int]:
         """The numbers of the patterns that are in ``text``, in order."""
-        return sorted(self._match(text) or ())
+        return sorted(numbers[n] for match, numbers in self._sets for n in match(text) or ())

@@ -56,7 +56,7 @@ class Format(NamedTuple):
 
 def _is_filler(secret: bytes) -> bool:
     """Whether its end is a stand-in: ``sk-xxxxxxxxxxxx``, ``AKIA****************``."""
-    return len(set(secret[-8:].lower()) - set(b"x*.-_0")) == 0
+    return not secret[-8:].lower().strip(b"x*.-_0")
 
 
 def mixed(secret: bytes) -> bool:

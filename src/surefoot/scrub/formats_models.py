@@ -132,7 +132,7 @@ FORMATS = (
     Format("runpod key", "rpa_", r"[A-Za-z0-9]{40,64}", "https://docs.runpod.io/get-started/api-keys"),
     Format(
         "lambda key", "", r"secret_[A-Za-z0-9-]{1,40}_[0-9a-f]{32}\.[A-Za-z0-9]{32}",
-        "https://docs.lambda.ai/public-cloud/cloud-api/", r"secret_[A-Za-z0-9-]{1,40}_[0-9a-f]{8}",
+        "https://docs.lambda.ai/public-cloud/cloud-api/", r"secret_[A-Za-z0-9-]+_[0-9a-f]{8}",
     ),
     Format("anyscale key", "esecret_ aph0_", r"[A-Za-z0-9_-]{24,80}", "https://docs.anyscale.com/"),
     Format(
@@ -145,7 +145,7 @@ FORMATS = (
     ),
     Format(
         "deepl key", "", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:fx",
-        "https://developers.deepl.com/docs/getting-started/auth", r"[0-9a-f]{12}:fx",
+        "https://developers.deepl.com/docs/getting-started/auth", r"[0-9a-f]:fx",
     ),
     Format("novita key", "sk_", r"[A-Za-z0-9_-]{43}", "https://novita.ai/docs/guides/quickstart"),
     Format("mem0 key", "m0-", r"[A-Za-z0-9]{40}", "https://docs.mem0.ai/platform/quickstart"),

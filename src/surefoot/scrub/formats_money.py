@@ -60,7 +60,7 @@ FORMATS = (
     Format("polar token", "polar_oat_ polar_pat_ polar_at_o_ polar_whs_", r"[A-Za-z0-9]{30,60}", "https://polar.sh/docs/integrate/authentication"),
     Format("ramp token", "ramp_sec_ ramp_tok_", r"[A-Za-z0-9_]{30,80}", "https://docs.ramp.com/developer-api/v1/authorization"),
     Format("increase key", "sandbox_key_ production_key_", r"[A-Za-z0-9_]{20,60}", "https://increase.com/documentation/api"),
-    Format("bitcoin key", "", r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}", "https://en.bitcoin.it/wiki/Wallet_import_format", r"\b[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}\b", _base58_checks),
+    Format("bitcoin key", "", r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}", "https://en.bitcoin.it/wiki/Wallet_import_format", r"\b[5KLc9][1-9A-HJ-NP-Za-km-z]{4}", _base58_checks),
     Format("extended private key", "xprv yprv zprv tprv", r"[1-9A-HJ-NP-Za-km-z]{100,112}", "https://github.com/bitcoin/bips/blob/master/bip-0032.mediawiki"),
     Format("nostr key", "nsec1", r"[02-9ac-hj-np-z]{58}", "https://github.com/nostr-protocol/nips/blob/master/19.md"),
     Format("infura key", "", r"infura\.io/(?:ws/)?v3/([0-9a-f]{32})", "https://docs.metamask.io/services/how-to/secure-an-api/api-key/", r"infura\.io/"),

@@ -7,15 +7,15 @@ the value are then read from there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 
-from .engine import compiled, literal
+from .engine import compiled, literal, unbounded
 from .hits import Hit, Rule
 from .marks import is_no_secret
 from .names import DSN_NAMES, KEYWORDS, is_secret_name, own_names, personal_name, words_of
 from .personal import stands_named
-from .reading import LONGEST_PLAIN, Value, closing, opening, plain_value, value_at
+from .reading import Value, closing, plain_value, start_of, value_at, whole
 
 __all__ = ["is_own_name", "keyed_rule"]
 
@@ -40,7 +40,7 @@ def keyed_rule(names: tuple[str, ...] = (), personal: tuple[str, ...] = ()) -> R
         words.append(_PERSONAL_WORDS)
     scan = f"(?i:{'|'.join(words)}){_BEHIND}"
     find = partial(_keyed, scan, own_names(names), personal)
-    return Rule("keyed", (scan,), find, "it stands behind a secret's name")
+    return Rule("keyed", (unbounded(scan),), find, "it stands behind a secret's name")
 
 
 def _loose(name: str) -> str:
@@ -61,70 +61,81 @@ def is_own_name(name: str, own: frozenset[tuple[str, ...]]) -> bool:
 
 def _keyed(
     scan: str, own: frozenset[tuple[str, ...]], personal: tuple[str, ...], text: bytes
-) -> Iterator[Hit]:
+) -> list[Hit]:
+    out: list[Hit] = []
+    names: dict[bytes, str] = {}
+    hows: dict[str, str] = {}
     reached = 0
     for match in compiled(scan).finditer(text):
         begin, end = match.span()
         if begin < reached:
-            continue  # within a value that is hidden already
-        name = _name(text, begin, end)
-        if is_secret_name(name) or (own and is_own_name(name, own)):
-            for hit in _behind(text, end, name):
-                reached = max(reached, hit.end)
-                yield hit
-            continue
-        kind = personal_name(name)
-        if kind is not None and kind in personal:
-            for start, stop in stands_named(text, end, kind):
-                yield Hit(start, stop, kind, f"personal: {kind}", name)
-        elif name.lower() in ("key", "code") and text[begin - 1 : begin] in (b"?", b"&"):
-            yield from _parameter(text, end, name)
+            continue  # within a value that was read already
+        head = text[begin - LONGEST_NAME if begin > LONGEST_NAME else 0 : begin]
+        start = begin - len(head) + len(head.rstrip(_IN_NAMES))
+        raw = text[start - 1 if start else 0 : end]
+        name = names.get(raw)
+        if name is None:
+            name = _name(text, start, begin, end)
+            if raw[:1] != b" " or "_" not in name:  # else it has the word before in it
+                names[raw] = name
+        how = hows.get(name)
+        if how is None:
+            how = hows[name] = _how(name, own, personal)
+        if how:
+            reached = max(reached, _READ[how](text, end, name, out))
+    return out
 
 
-_STOPS = (b" ", b"\t", b'"', b"'", b"`", b"]", b":", b"=", b"\\", b"%", b"->", b",")
+_STOPS = rb"[^ \t\"'`\]:=\\%,]+"
 _SECOND_WORDS = frozenset({"key", "keys", "string", "phrase", "code", "token", "pin", "data"})
-_IN_NAMES = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.-")
+_IN_NAMES = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.-"
 
 
-def _name(text: bytes, begin: int, end: int) -> str:
+@cache
+def _stops() -> re.Pattern[bytes]:
+    return re.compile(_STOPS)
+
+
+def _name(text: bytes, start: int, begin: int, end: int) -> str:
     """The whole name of which a word was found; with the word before it where the name is two:
     ``API key:``."""
-    start = begin
-    first = max(0, begin - LONGEST_NAME)
-    while start > first and text[start - 1] in _IN_NAMES:
-        start -= 1
     before = text[start - 1 : start] if start else b""
     if before == b"%" and start + 2 <= begin:
         start += 2  # %26token%3D
     elif before == b"\\" and start < begin and text[start] in b"nrt":
         start += 1  # \ntoken=
-    piece = text[start:end]
-    stop = min((at for at in map(piece.find, _STOPS) if at > 0), default=len(piece))
-    name = piece[:stop].decode("latin-1")
+    match = _stops().match(text, start, end)
+    name = match.group().decode("latin-1") if match is not None else ""
     if before == b" " and name.lower() in _SECOND_WORDS:
-        other = start - 1
-        while other > 0 and start - other < 24 and text[other - 1] in _IN_NAMES:
-            other -= 1
-        name = f"{text[other : start - 1].decode('latin-1')}_{name}"
+        head = text[max(0, start - 25) : start - 1]
+        word = head[len(head.rstrip(_IN_NAMES)) :]
+        name = f"{word.decode('latin-1')}_{name}"
+    elif before in (b"?", b"&") and name.lower() in ("key", "code"):
+        return before.decode() + name
     return name.strip("_-.")
 
 
-def _behind(text: bytes, end: int, name: str) -> Iterator[Hit]:
-    lower = name.lower()
-    if lower.endswith(("authorization", "authenticate")):
-        return _authorization(text, end, name)
-    if lower.endswith(("cookie", "cookies")):
-        return _cookies(text, end, name)
-    if lower.split(".")[-1].replace("-", "_").endswith(DSN_NAMES):
-        return _dsn(text, end, name)
-    return _plain(text, end, name)
+def _how(name: str, own: frozenset[tuple[str, ...]], personal: tuple[str, ...]) -> str:
+    if name[:1] in ("?", "&"):
+        return "parameter"
+    if is_secret_name(name) or (own and is_own_name(name, own)):
+        lower = name.lower()
+        if lower.endswith(("authorization", "authenticate")):
+            return "authorization"
+        if lower.endswith(("cookie", "cookies")):
+            return "cookies"
+        dsn = lower.split(".")[-1].replace("-", "_").endswith(DSN_NAMES)
+        return "dsn" if dsn else "plain"
+    kind = personal_name(name)
+    return kind if kind is not None and kind in personal else ""
 
 
-def _dsn(text: bytes, at: int, name: str) -> Iterator[Hit]:
+def _dsn(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     """A password within it is found by other rules, which keep the rest; else all of it."""
     value = value_at(text, at)
-    if value is not None and not re.search(rb"://|=", text[value.start : value.end]):
-        yield from _hidden(text, value, name)
+    if value is None or re.search(rb"://|=", text[value.start : value.end]):
+        return 0
+    return _hide(text, value, name, out)
 
 
 @cache
@@ -137,58 +148,63 @@ def _scheme() -> re.Pattern[bytes]:
     )
 
 
-def _plain(text: bytes, at: int, name: str) -> Iterator[Hit]:
-    listed = list(_listed(text, at, name))
-    if listed:
-        yield from listed
-        return
-    value = value_at(text, at)
-    if value is None:
-        return
+def _plain(text: bytes, at: int, name: str, out: list[Hit]) -> int:
+    start = start_of(text, at)
+    if start.group(2) is not None:
+        value = Value(start.end(), closing(text, start), True)
+        scheme = _scheme().match(text, value.start, value.end)
+        if scheme is not None:  # `"token": "Bearer …"`
+            value = Value(scheme.end(), value.end, True)
+        return _hide(text, value, name, out)
+    if start.group(3) in (b"[", b"("):
+        reached = _listed(text, start.end(), name, out)
+        if reached:
+            return reached
+    elif start.group(3) is None and _call().match(text, start.end(), start.end() + 120):
+        return 0  # token = fetch(…)
+    plain = plain_value(text, start)
+    if plain is None:
+        return 0
     if text[at - 3 : at].lower() == b"%3d":  # within a parameter of a URL: another one ends it
-        end = text.find(b"%26", value.start, value.end)
-        value = Value(value.start, end if end > 0 else value.end, value.quoted)
-    # `"token": "Bearer …"`, `token=Bearer …`
-    limit = value.end if value.quoted else value.end + 3
-    scheme = _scheme().match(text, value.start, limit)
-    if scheme is not None and value.quoted:
-        value = Value(scheme.end(), value.end, True)
-    elif scheme is not None:
-        value = plain_value(text, scheme.end()) or value
-    yield from _hidden(text, value, name)
-
-
-@cache
-def _list() -> re.Pattern[bytes]:
-    return re.compile(rb"[ \t]{0,8}[\[(][ \t]{0,8}")
+        end = text.find(b"%26", plain.start, plain.end)
+        plain = Value(plain.start, end if end > 0 else plain.end, False)
+    scheme = _scheme().match(text, plain.start, plain.end + 3)
+    if scheme is not None:  # `token=Bearer …`
+        plain = plain_value(text, start_of(text, scheme.end())) or plain
+    return _hide(text, plain, name, out)
 
 
 @cache
 def _comma() -> re.Pattern[bytes]:
-    return re.compile(rb"[ \t]{0,8},[ \t]{0,8}")
+    return re.compile(rb"[ \t]{0,8},")
 
 
-def _listed(text: bytes, at: int, name: str) -> Iterator[Hit]:
+def _listed(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     """``"api_keys": ["a", "b"]``"""
-    listed = _list().match(text, at)
-    place = listed.end() if listed is not None else at
-    for _ in range(100 if listed is not None else 0):
-        opened = opening(text, place)
-        if opened is None:
-            return
-        end = closing(text, opened)
-        yield from _hidden(text, Value(opened.end(), end, True), name)
-        comma = _comma().match(text, end + len(opened.group(1)) + 1)
+    reached = 0
+    for _ in range(100):
+        start = start_of(text, at)
+        if start.group(2) is None:
+            break
+        end = closing(text, start)
+        reached = _hide(text, Value(start.end(), end, True), name, out) or end
+        comma = _comma().match(text, end + len(start.group(1)) + 1)
         if comma is None:
-            return
-        place = comma.end()
+            break
+        at = comma.end()
+    return reached
 
 
-def _hidden(text: bytes, value: Value, name: str) -> Iterator[Hit]:
-    secret = text[value.start : value.end].decode("utf-8", "replace")
-    if is_no_secret(secret) or (not value.quoted and _is_code(text, value, name)):
-        return
-    yield Hit(value.start, value.end, "secret", "keyed", name)
+def _hide(text: bytes, value: Value, name: str, out: list[Hit]) -> int:
+    """Note a value, if it is a secret; up to where all is read."""
+    secret = text[value.start : value.end]
+    if not value.quoted and _is_code(text, value, secret, name):
+        return 0
+    if is_no_secret(secret.decode("utf-8", "replace")):
+        return value.end if value.quoted else 0
+    value = whole(text, value)
+    out.append(Hit(value.start, value.end, "secret", "keyed", name))
+    return value.end
 
 
 @cache
@@ -204,26 +220,32 @@ def _code() -> re.Pattern[bytes]:
 
 @cache
 def _call() -> re.Pattern[bytes]:
-    return re.compile(rb"[A-Za-z_][\w.]{0,200}[(\[]")
+    return re.compile(rb"[A-Za-z_][\w.]{0,100}[(\[]")
 
 
-def _is_code(text: bytes, value: Value, name: str) -> bool:
+_STRONG = ("pass", "pwd", "secret", "pin", "otp")
+
+
+def _is_code(text: bytes, value: Value, secret: bytes, name: str) -> bool:
     """Whether it is an expression of a program, or a word or number of a message."""
-    secret = text[value.start : value.end]
-    if _call().match(text, value.start, value.end + 1) or _code().fullmatch(secret):
-        return True
-    lower = name.lower()
-    strong = any(word in lower for word in ("pass", "pwd", "secret", "pin", "otp"))
-    if not strong and (secret.isdigit() and len(secret) < 6 or not any(map(_is_sign, secret))):
-        return True
-    word = secret.decode("latin-1")
-    if not word.isascii() or not word.replace("_", "").isalpha():
+    if secret.isalpha() or (b"_" in secret and secret.replace(b"_", b"").isalpha()):
+        word = secret.decode("latin-1")
+        if is_secret_name(word):
+            return True  # api_key=api_key, password: user_password
+        # prose behind a colon: `Invalid API key: please check`
+        if word.islower() and len(word) < 16 and _prose().match(text, value.end, value.end + 24):
+            return text[value.start - 2] == 0x3A or not _is_strong(name)
         return False
-    if is_secret_name(word):
-        return True  # api_key=api_key, password: user_password
-    # prose behind a colon: `Invalid API key: please check`
-    prose = _prose().match(text, value.end, value.end + 24) is not None
-    return prose and word.islower() and len(word) < 16 and (not strong or text[value.start - 2] == 0x3A)
+    if secret.isdigit():
+        return len(secret) < 6 and not _is_strong(name)
+    if b"." in secret and _code().fullmatch(secret):
+        return True
+    return not any(map(_is_sign, secret)) and not _is_strong(name)
+
+
+def _is_strong(name: str) -> bool:
+    lower = name.lower()
+    return any(word in lower for word in _STRONG)
 
 
 def _is_sign(byte: int) -> bool:
@@ -235,18 +257,21 @@ def _prose() -> re.Pattern[bytes]:
     return re.compile(rb" [a-z]{2,}(?:[ ,.]|\Z)")
 
 
-def _line(text: bytes, at: int) -> tuple[int, int, bool]:
-    """What a header holds: up to the closing quotation mark, or the end of the line."""
-    opened = opening(text, at)
-    if opened is not None:
-        return opened.end(), closing(text, opened), True
-    match = _header().match(text, at, at + LONGEST_PLAIN)
-    return match.span(1) + (False,) if match is not None else (at, at, False)
-
-
 @cache
 def _header() -> re.Pattern[bytes]:
     return re.compile(rb"[ \t]{0,8}([^\r\n\"'`\\]*)")
+
+
+LONGEST_HEADER = 1_000
+
+
+def _line(text: bytes, at: int) -> Value:
+    """What a header holds: up to the closing quotation mark, or the end of the line."""
+    start = start_of(text, at)
+    if start.group(2) is not None:
+        return Value(start.end(), closing(text, start), True)
+    match = _header().match(text, at, at + LONGEST_HEADER)
+    return Value(*match.span(1), False) if match is not None else Value(at, at, False)
 
 
 _ONE_WORD = frozenset(
@@ -259,7 +284,7 @@ def _one_word() -> re.Pattern[bytes]:
     return re.compile(rb"[^\s\"'`\\,;)\]}]*")
 
 
-def _authorization(text: bytes, at: int, name: str) -> Iterator[Hit]:
+def _authorization(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     """All of a header but the scheme's name."""
     start, end, quoted = _line(text, at)
     scheme = _scheme().match(text, start, end)
@@ -268,19 +293,28 @@ def _authorization(text: bytes, at: int, name: str) -> Iterator[Hit]:
         if not quoted and scheme.group().split()[0].lower() in _ONE_WORD:
             word = _one_word().match(text, start, end)
             end = word.end() if word is not None else end
+    elif _words().fullmatch(text, start, min(end, start + 80)) or _is_prose(text[start : start + 80]):
+        return 0
     piece = text[start:end].rstrip()
-    secret = piece.decode("utf-8", "replace")
-    if not is_no_secret(secret) and not (scheme is None and _is_prose(secret[:200])):
-        yield Hit(start, start + len(piece), "secret", "keyed", name)
+    if is_no_secret(piece.decode("utf-8", "replace")):
+        return 0
+    out.append(Hit(start, start + len(piece), "secret", "keyed", name))
+    return end
 
 
-def _is_prose(value: str) -> bool:
+@cache
+def _words() -> re.Pattern[bytes]:
+    """A message: words of small letters, with blanks between."""
+    return re.compile(rb"[A-Za-z]?[a-z']*(?:[ ,][a-z']+)+[.!]?")
+
+
+def _is_prose(value: bytes) -> bool:
     """
-    >>> _is_prose("header is missing"), _is_prose("ApiKey a b9")
+    >>> _is_prose(b"header is missing in the"), _is_prose(b"ApiKey a b9")
     (True, False)
     """
-    words = [word.strip(".,:;!?()") for word in value.split()]
-    return len(words) > 1 and all(word.isalpha() and word[1:].islower() for word in words if word[1:])
+    words = [word.strip(b".,:;!?()") for word in value.split()[:6]]
+    return len(words) > 2 and all(word.isalpha() and (word.islower() or len(word) < 2) for word in words[1:])
 
 
 _ATTRIBUTES = frozenset(
@@ -293,7 +327,7 @@ def _cookie_name() -> re.Pattern[bytes]:
     return re.compile(rb"\s*[\w!#$%&*+.^|~-]{1,80}\s*")
 
 
-def _cookies(text: bytes, at: int, name: str) -> Iterator[Hit]:
+def _cookies(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     """The value of each cookie; names and attributes stay."""
     start, end, quoted = _line(text, at)
     found = False
@@ -307,19 +341,36 @@ def _cookies(text: bytes, at: int, name: str) -> Iterator[Hit]:
                 bare = bare.split()[0] if bare else bare  # the line of a log may go on behind it
             if key.strip().lower() not in _ATTRIBUTES and not is_no_secret(bare.decode("latin-1")):
                 begin = place + len(key) + 1 + len(value) - len(value.lstrip())
-                yield Hit(begin, begin + len(bare), "cookie", "keyed", name)
+                out.append(Hit(begin, begin + len(bare), "cookie", "keyed", name))
         place += len(part) + 1
-    if not found:
-        value_ = Value(start, end, True) if quoted else plain_value(text, at)
-        if value_ is not None:
-            yield from _hidden(text, value_, name)
+    if found:
+        return end
+    whole_ = Value(start, end, True) if quoted else plain_value(text, start_of(text, at))
+    return 0 if whole_ is None else _hide(text, whole_, name, out)
 
 
-def _parameter(text: bytes, at: int, name: str) -> Iterator[Hit]:
+def _parameter(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     """``?key=…`` in a URL, where it is long and says nothing."""
-    value = plain_value(text, at)
+    value = value_at(text, at)
     if value is None:
-        return
+        return 0
     piece = re.split(rb"[&#]", text[value.start : value.end])[0]
     if len(piece) >= 16 and re.search(rb"\d", piece) and re.search(rb"[A-Za-z]", piece):
-        yield Hit(value.start, value.start + len(piece), "secret", "keyed", name)
+        out.append(Hit(value.start, value.start + len(piece), "secret", "keyed", name[1:]))
+    return 0
+
+
+def _personal(kind: str, text: bytes, at: int, name: str, out: list[Hit]) -> int:
+    for start, end in stands_named(text, at, kind):
+        out.append(Hit(start, end, kind, f"personal: {kind}", name))
+    return 0
+
+
+_READ: Mapping[str, Callable[[bytes, int, str, list[Hit]], int]] = {
+    "plain": _plain,
+    "dsn": _dsn,
+    "authorization": _authorization,
+    "cookies": _cookies,
+    "parameter": _parameter,
+    **{kind: partial(_personal, kind) for kind in ("email", "phone", "card", "iban", "ssn")},
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from functools import cache
@@ -73,7 +72,7 @@ def mark(secret: str, key: bytes) -> str:
     True
     """
     written = secret.replace("\\", "")
-    return hmac.new(key, written.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:6]
+    return hmac.digest(key, written.encode("utf-8", "surrogatepass"), "sha256").hex()[:6]
 
 
 def placeholder(kind: str, secret: str, key: bytes | None) -> str:

@@ -80,6 +80,9 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 
 
+_VALUES = {one: str(value) for value, one in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+
+
 def iban_length(text: bytes) -> int:
     """How many characters of ``text`` are an IBAN, blanks among them; 0 if it does not begin with one.
 
@@ -87,15 +90,17 @@ def iban_length(text: bytes) -> int:
     (27, 0)
     """
     size = _IBAN_LENGTHS.get(text[:2].decode("latin-1").upper(), 0)
-    bare = b""
-    for place, one in enumerate(text):
-        if one not in b" -":
-            bare += text[place : place + 1]
-        if len(bare) == size:
-            turned = (bare[4:] + bare[:4]).decode("latin-1").upper()
-            number = int("".join(str(int(one, 36)) for one in turned))
-            return place + 1 if number % 97 == 1 else 0
-    return 0
+    bare = text.replace(b" ", b"").replace(b"-", b"")[:size]
+    if not size or len(bare) < size or not bare.isalnum():
+        return 0
+    turned = (bare[4:] + bare[:4]).decode("latin-1").upper()
+    if int("".join(_VALUES[one] for one in turned)) % 97 != 1:
+        return 0
+    place = 0
+    while size:
+        size -= text[place] not in b" -"
+        place += 1
+    return place
 
 
 def is_iban(text: bytes) -> bool:
@@ -187,7 +192,7 @@ _FORMS = (
         r"[+][1-9](?:[ .()/-]{0,2}[0-9]){7,14}|(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}",
         is_phone,
     ),
-    _Form("card", r"[2-68](?:[ -]?[0-9]){12}", r"[2-68](?:[ -]?[0-9]){12,18}", is_card),
+    _Form("card", r"[0-9]{12}|[0-9]{4}[ -][0-9]{4,6}[ -][0-9]{4,5}", r"[2-68](?:[ -]?[0-9]){12,18}", is_card),
     _Form("ssn", r"[0-8][0-9]{2}[- ][0-9]{2}[- ][0-9]{4}", r"[0-8][0-9]{2}(?:-[0-9]{2}-|\x20[0-9]{2}\x20)[0-9]{4}", is_ssn),
 )
 
@@ -242,7 +247,9 @@ class _Finder:
             start, end = match.span()
             if kind == "email":
                 start, end = _trimmed(text, start, end)
-                if _user_of_url().search(text, max(0, start - 200), start):
+                if b"://" in text[max(0, start - 200) : start] and _user_of_url().search(
+                    text, max(0, start - 200), start
+                ):
                     continue
             elif not _alone(text, start, end):
                 continue
@@ -258,10 +265,10 @@ def _user_of_url() -> re.Pattern[bytes]:
 def _trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
     """An address without what joins it to its left: ``to=ada@…``, ``//ada@…``, ``%3Cada@…``."""
     user = text[start:end].split(b"@")[0]
-    cut = max(user.rfind(sign) for sign in (b"=", b"/", b"&", b"|", b"{", b"?", b"`", b"'", b"*")) + 1
-    while text[start + cut : start + cut + 1] == b".":
-        cut += 1
-    return start + cut, end
+    if user.isalnum():
+        return start, end
+    user = re.split(rb"[=/&|{?`'*]", user)[-1].lstrip(b".")
+    return start + text[start:end].index(b"@") - len(user), end
 
 
 def _ibans(text: bytes) -> Iterator[Hit]:

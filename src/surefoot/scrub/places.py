@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from .engine import compiled
+from .engine import compiled, unbounded
 from .hits import Hit, Rule
 from .marks import is_no_secret
 from .names import is_secret_name
@@ -79,17 +79,17 @@ def place_rules() -> list[Rule]:
     rules = []
     for trigger, pattern in _URLS:
         find = partial(_found, pattern, "password", "url")
-        rules.append(Rule("url", (trigger,), find, "it is the password of a URL"))
+        rules.append(Rule("url", (unbounded(trigger),), find, "it is the password of a URL"))
     for trigger, pattern in _NAMED:
         why = "it is the value of something named for a secret"
-        rules.append(Rule("markup", (trigger,), partial(_named, pattern), why))
+        rules.append(Rule("markup", (unbounded(trigger),), partial(_named, pattern), why))
     for trigger, pattern in _FILES:
         why = "it stands where a file of credentials has its password"
         find = partial(_found, pattern, "password", "credentials file")
-        rules.append(Rule("credentials file", (trigger,), find, why))
+        rules.append(Rule("credentials file", (unbounded(trigger),), find, why))
     why = "it stands behind the name of a scheme of authorization"
     rules.append(Rule("authorization", (r"(?i:\b(?:bearer|basic)[ \t]+[A-Za-z0-9])",), _bearers, why))
-    rules.append(Rule("prose", (_SAID,), _prose, "a sentence says that it is one"))
+    rules.append(Rule("prose", (unbounded(_SAID),), _prose, "a sentence says that it is one"))
     return rules
 
 

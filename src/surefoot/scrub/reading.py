@@ -10,13 +10,13 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ["LONGEST_VALUE", "Value", "closing", "opening", "plain_value", "value_at"]
+__all__ = ["LONGEST_PLAIN", "LONGEST_VALUE", "Value", "closing", "plain_value", "start_of", "value_at", "whole"]
 
 LONGEST_VALUE = 8_000
 """Bytes of a value in quotes that are looked at."""
 
-LONGEST_PLAIN = 2_000
-"""Bytes of a value without them."""
+LONGEST_PLAIN = 400
+"""Bytes of a value without them that are looked at before it is known to be a secret."""
 
 
 class Value(NamedTuple):
@@ -28,13 +28,8 @@ class Value(NamedTuple):
 
 
 @cache
-def _open() -> re.Pattern[bytes]:
-    return re.compile(rb"""[ \t]{0,8}(?:[bfruBFRU]{1,2}(?=["']))?(\\{0,7})(["'`])""")
-
-
-@cache
-def _space() -> re.Pattern[bytes]:
-    return re.compile(rb"[ \t]{0,8}")
+def _start() -> re.Pattern[bytes]:
+    return re.compile(rb"""[ \t]{0,8}(?:[bfruBFRU]{1,2}(?=["']))?(?:(\\{0,7})(["'`])|([\[({<$%]))?""")
 
 
 @cache
@@ -53,9 +48,12 @@ def _template() -> re.Pattern[bytes]:
     )
 
 
-def opening(text: bytes, at: int) -> re.Match[bytes] | None:
-    """A quotation mark at ``at``: its backslashes and itself are the groups."""
-    return _open().match(text, at, at + 24)
+def start_of(text: bytes, at: int) -> re.Match[bytes]:
+    """What stands at ``at``, after blanks. Groups: the backslashes and the mark of a text in quotes;
+    a sign that something else than a plain value may begin with."""
+    found = _start().match(text, at, at + 24)
+    assert found is not None  # all of it may be missing
+    return found
 
 
 def value_at(text: bytes, at: int) -> Value | None:
@@ -65,42 +63,51 @@ def value_at(text: bytes, at: int) -> Value | None:
     ...     b"a=b,c d", b"a=b,c=d", b"a='b c' d", b"a= f(b))", rb'a=\\"b\\" c')]
     [b'b,c', b'b', b'b c', b'f(b)', b'b']
     """
-    opened = opening(text, at)
-    if opened is not None:
-        return Value(opened.end(), closing(text, opened), True)
-    return plain_value(text, at)
+    start = start_of(text, at)
+    if start.group(2) is not None:
+        return Value(start.end(), closing(text, start), True)
+    return plain_value(text, start)
 
 
-def plain_value(text: bytes, at: int) -> Value | None:
+def plain_value(text: bytes, start: re.Match[bytes]) -> Value | None:
     """One that stands in no quotes."""
-    limit = at + LONGEST_PLAIN
-    space = _space().match(text, at)
-    start = space.end() if space is not None else at
-    template = _template().match(text, start, limit)
-    if template is not None:
-        return Value(start, template.end(), False)
-    plain = _plain().match(text, start, limit)
+    begin = start.end()
+    if start.group(3) is not None:
+        begin -= 1
+        template = _template().match(text, begin, begin + 300)
+        if template is not None:
+            return Value(begin, template.end(), False)
+    plain = _plain().match(text, begin, begin + LONGEST_PLAIN)
     if plain is None:
         return None
-    return Value(start, _without_closers(text, start, plain.end()), False)
+    return Value(begin, _without_closers(text, begin, plain.end()), False)
 
 
-def closing(text: bytes, opened: re.Match[bytes]) -> int:
+def whole(text: bytes, value: Value) -> Value:
+    """All of a plain value of which a part was looked at."""
+    if value.quoted or value.end - value.start < LONGEST_PLAIN:
+        return value
+    rest = _plain().match(text, value.end)
+    return value if rest is None else Value(value.start, rest.end(), False)
+
+
+def closing(text: bytes, start: re.Match[bytes]) -> int:
     """Where a text in quotes ends: at the same quotation mark, escaped as the first one was."""
-    slashes, quote = opened.group(1), opened.group(2)
+    slashes, quote = start.group(1), start.group(2)
     sign = slashes + quote
-    begin = opened.end()
+    begin = start.end()
     limit = min(len(text), begin + LONGEST_VALUE)
     at = begin
     for _ in range(200):
         found = text.find(sign, at, limit)
         if found < 0:
             break
-        before = found
-        while before > begin and text[before - 1] == 0x5C:
-            before -= 1
-        if (found - before) % 2 == 0 if not slashes else found == before:
+        if text[found - 1] != 0x5C or found == begin:
             return found
+        if not slashes:
+            escapes = text[begin:found]
+            if (len(escapes) - len(escapes.rstrip(b"\\"))) % 2 == 0:
+                return found
         at = found + len(sign)
     # never closed: a text that was cut, or an apostrophe
     line = text.find(b"\n", begin, limit)

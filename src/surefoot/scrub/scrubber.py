@@ -33,6 +33,7 @@ LONGEST = 100_000
 """Characters of a text that are kept."""
 
 _LONGEST_WITHOUT_RE2 = 20_000
+_MANY, _CLOSE = 2_000, 12  # secrets, and bytes between the ends of two, that no text has
 _OVERLAP = 500  # read beyond the end, so that a secret is not cut to something unrecognisable
 
 
@@ -165,8 +166,22 @@ class Scrubber:
 
     def found(self, data: bytes) -> list[Found]:
         """What to hide in ``data``, in order."""
-        hits = list(self._hits(data))
-        return list(self._settled(data, hits)) if hits else []
+        hits = self._hits(data)
+        if not hits:
+            return []
+        hits.sort()
+        found = []
+        group, (start, _, _, best) = [hits[0]], hits[0]
+        end = best.end
+        for one in hits[1:]:
+            if one[0] < end:
+                group.append(one)
+                end = max(end, one[3].end)
+            else:
+                found.append(self._one(data, group, start, end))
+                group, start, end = [one], one[0], one[3].end
+        found.append(self._one(data, group, start, end))
+        return found
 
     def replaced(self, data: bytes, found: list[Found]) -> bytes:
         """``data`` with placeholders for what was found."""
@@ -188,41 +203,41 @@ class Scrubber:
             return placeholder(one.kind, data[one.start : one.end].decode("utf-8", "replace"), self.key)
         return f"[{one.kind}]" if self.key is None else f"[{one.kind} {mark(one.value, self.key)}]"
 
-    def _hits(self, data: bytes) -> Iterator[tuple[int, Hit]]:
+    def _hits(self, data: bytes) -> list[tuple[int, int, int, Hit]]:
+        """What the rules find: its start, minus its end, the number of the rule, the hit."""
+        hits = []
         if self.known:
             for hit in self._known.find(data):
-                yield 0, hit
+                hits.append((hit.start, -hit.end, 0, hit))
+        allow = self._allow
         for number in self._compiled.tried(data):
+            count = 0
             for hit in self._compiled.rules[number].find(data):
-                if not (self.allow and self._allowed(data[hit.start : hit.end])):
-                    yield number + 1, hit
+                if allow and self._allowed(data[hit.start : hit.end]):
+                    continue
+                hits.append((hit.start, -hit.end, number + 1, hit))
+                count += 1
+                if count > _MANY and count * _CLOSE > hit.end:
+                    # no text: to look at each of them would take for ever
+                    all_ = Hit(hit.end, len(data), "text full of secrets", hit.rule)
+                    hits.append((all_.start, -all_.end, 0, all_))
+                    break
+        return hits
 
     def _allowed(self, secret: bytes) -> bool:
         return any(pattern.fullmatch(secret) for pattern in self._allow)
 
-    def _settled(self, data: bytes, hits: list[tuple[int, Hit]]) -> Iterator[Found]:
-        hits.sort(key=lambda one: (one[1].start, -one[1].end))
-        group = [hits[0]]
-        end = hits[0][1].end
-        for one in hits[1:]:
-            if one[1].start < end:
-                group.append(one)
-                end = max(end, one[1].end)
-            else:
-                yield self._one(data, group, end)
-                group, end = [one], one[1].end
-        yield self._one(data, group, end)
-
-    def _one(self, data: bytes, group: list[tuple[int, Hit]], end: int) -> Found:
+    def _one(
+        self, data: bytes, group: list[tuple[int, int, int, Hit]], start: int, end: int
+    ) -> Found:
         """Of hits that overlap, one. The earliest rule names it that found at least half."""
-        start = group[0][1].start
-        if len(group) == 1:
-            best, name = group[0][1], group[0][1].name
-        else:
+        best = group[0][3]
+        name = best.name
+        if len(group) > 1:
             half = (end - start) / 2
-            large = [one for one in group if one[1].end - one[1].start >= half]
-            best = min(large or group, key=lambda one: one[0])[1]
-            name = best.name or next((hit.name for _, hit in group if hit.name), "")
+            large = [one for one in group if one[3].end - one[3].start >= half]
+            best = min(large or group, key=lambda one: one[2])[3]
+            name = best.name or next((one[3].name for one in group if one[3].name), "")
         while end < len(data) and data[end] & 0xC0 == 0x80:  # whole characters
             end += 1
         piece = data[start:end]

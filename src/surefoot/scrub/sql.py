@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache, partial
 
-from .engine import compiled
+from .engine import compiled, unbounded
 from .hits import Hit, Rule
 from .marks import is_no_secret
 from .names import is_secret_name
@@ -32,10 +32,10 @@ _INSERT = r"(?i:\binsert[ \t\r\n]+into[ \t\r\n]+[^\s(]{1,120}[ \t\r\n]{0,4})\("
 def sql_rules() -> list[Rule]:
     why = "SQL takes it for a secret here"
     rules = [
-        Rule("sql", (head + _SIGN,), partial(_statement, head + _STRING), why) for head in _HEADS
+        Rule("sql", (unbounded(head + _SIGN),), partial(_statement, head + _STRING), why) for head in _HEADS
     ]
     rules.append(Rule("sql", (_FUNCTION,), _functions, why))
-    rules.append(Rule("sql", (_INSERT,), _inserted, "SQL puts it into a secret's column"))
+    rules.append(Rule("sql", (unbounded(_INSERT),), _inserted, "SQL puts it into a secret's column"))
     return rules
 
 
