@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-__all__ = ["Hit", "Rule", "free"]
+__all__ = ["CLOSE", "FULL", "MANY", "Hit", "Rule", "free"]
+
+MANY, CLOSE = 2_000, 12
+"""A rule that finds more than that many secrets, with that many bytes from one to the next or fewer,
+does not read a text: the rest is hidden as a whole, since to look at each would take for ever."""
+
+FULL = "text full of secrets"
+"""What it is called then."""
 
 
 class Hit(NamedTuple):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 
-from .engine import compiled, literal, unbounded
-from .hits import Hit, Rule
+from .engine import bounded, compiled, literal, unbounded
+from .hits import CLOSE, FULL, MANY, Hit, Rule
 from .marks import is_no_secret
 from .names import DSN_NAMES, KEYWORDS, is_secret_name, own_names, personal_name, words_of
 from .personal import stands_named
@@ -66,10 +66,13 @@ def _keyed(
     names: dict[bytes, str] = {}
     hows: dict[str, str] = {}
     reached = 0
-    for match in compiled(scan).finditer(text):
+    for match in compiled(unbounded(scan) if bounded() else scan).finditer(text):
         begin, end = match.span()
         if begin < reached:
             continue  # within a value that was read already
+        if len(out) > MANY and len(out) * CLOSE > begin:
+            out.append(Hit(begin, len(text), FULL, "keyed"))
+            break
         head = text[begin - LONGEST_NAME if begin > LONGEST_NAME else 0 : begin]
         start = begin - len(head) + len(head.rstrip(_IN_NAMES))
         raw = text[start - 1 if start else 0 : end]

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from .commands import command_rules
 from .engine import Pattern, Triggers, bounded, compiled
 from .formats import FORMATS, PRIVATE_KEY_TRIGGERS, private_keys
-from .hits import Hit, Rule
+from .hits import CLOSE, FULL, MANY, Hit, Rule
 from .keyed import is_own_name, keyed_rule
 from .known import KnownValues
 from .marks import DROPPED, Hidden, is_placeholder, mark, placeholder
@@ -33,7 +33,6 @@ LONGEST = 100_000
 """Characters of a text that are kept."""
 
 _LONGEST_WITHOUT_RE2 = 20_000
-_MANY, _CLOSE = 2_000, 12  # secrets, and bytes between the ends of two, that no text has
 _OVERLAP = 500  # read beyond the end, so that a secret is not cut to something unrecognisable
 
 
@@ -217,9 +216,9 @@ class Scrubber:
                     continue
                 hits.append((hit.start, -hit.end, number + 1, hit))
                 count += 1
-                if count > _MANY and count * _CLOSE > hit.end:
+                if count > MANY and count * CLOSE > hit.end:
                     # no text: to look at each of them would take for ever
-                    all_ = Hit(hit.end, len(data), "text full of secrets", hit.rule)
+                    all_ = Hit(hit.end, len(data), FULL, hit.rule)
                     hits.append((all_.start, -all_.end, 0, all_))
                     break
         return hits
