@@ -235,6 +235,8 @@ def _is_code(text: bytes, value: Value, secret: bytes, name: str) -> bool:
         word = secret.decode("latin-1")
         if is_secret_name(word):
             return True  # api_key=api_key, password: user_password
+        if _annotated().match(text, value.end):
+            return True  # auth: AuthTypes | None = None
         # prose behind a colon: `Invalid API key: please check`
         if word.islower() and len(word) < 16 and _prose().match(text, value.end, value.end + 24):
             return text[value.start - 2] == 0x3A or not _is_strong(name)
@@ -253,6 +255,11 @@ def _is_strong(name: str) -> bool:
 
 def _is_sign(byte: int) -> bool:
     return byte > 127 or chr(byte).isalnum()
+
+
+@cache
+def _annotated() -> re.Pattern[bytes]:
+    return re.compile(rb" [|] | = |\s{0,40}\) ->")
 
 
 @cache

@@ -91,7 +91,7 @@ def placeholder(kind: str, secret: str, key: bytes | None) -> str:
 # -- what is none ---------------------------------------------------------------------------------
 
 _WORDS = frozenset(
-    "absent accepted apikey api_key basic bearer boolean bytes changed changeit created denied digest disabled "
+    "absent accepted any apikey api_key basic bearer bool boolean bytes changed float changeit created denied digest disabled "
     "empty enabled error expired failed failure false found hidden incorrect integer int invalid "
     "is leaked malformed masked mismatch missing must nil no none not null number object ok omitted "
     "optional password please provided redacted refused rejected removed required revoked rotated "

@@ -65,13 +65,16 @@ _NAMED = (
 
 _FILES = (
     # .netrc
-    (r"(?i:\bpassword[ \t]+\S)", r"(?i:\b(?:login|user|account)[ \t\r\n]+[^\s]{1,100}[ \t\r\n]+password[ \t]+)([^\s]+)"),
+    (r"(?i:\bpassword[ \t]+\S)", r"(?i:\blogin[ \t\r\n]+[^\s]{1,100}[ \t\r\n]+(?:account[ \t\r\n]+[^\s]{1,100}[ \t\r\n]+)?password[ \t]+)([^\s]+)"),
     # .pgpass
     (
         r":(?:[0-9]{2,5}|\*):[A-Za-z0-9_*-]+:[A-Za-z0-9_*.-]+:[^\s:]",
         r"(?:^|[\s\"'])[A-Za-z0-9.*_-]+:(?:[0-9]{2,5}|\*):[A-Za-z_*][A-Za-z0-9_*-]*:[A-Za-z_*][A-Za-z0-9_*.-]*:([^\s:\"']{3,})",
     ),
 )  # fmt: skip
+
+
+_PAIR = _NAMED[-1][1]
 
 
 def place_rules() -> list[Rule]:
@@ -109,7 +112,9 @@ def _found(pattern: str, kind: str, rule: str, text: bytes) -> Iterator[Hit]:
 def _named(pattern: str, text: bytes) -> Iterator[Hit]:
     for match in compiled(pattern).finditer(text):
         name = text[match.start(1) : match.end(1)].decode("latin-1")
-        if is_secret_name(name):
+        value = text[match.start(2) : match.end(2)]
+        # ['token', 'quoted value']: words, where nothing but the name tells
+        if is_secret_name(name) and not (pattern is _PAIR and re.fullmatch(rb"[a-z_ -]+", value)):
             yield from _hit(text, *match.span(2), "secret", "markup", name)
 
 
@@ -135,5 +140,6 @@ def _prose(text: bytes) -> Iterator[Hit]:
         digits = re.search(rb"[0-9]", piece) is not None
         signs = re.search(rb"[!@#$%^&*+?~]", piece) is not None
         letters = re.search(rb"[A-Za-z]", piece) is not None
-        if len(piece) > 4 and letters and (digits or signs):
+        code = re.search(rb"[A-Za-z_][\w.]*[(\[]", piece) is not None
+        if len(piece) > 4 and letters and (digits or signs) and not code:
             yield from _hit(text, start, start + len(piece), "secret", "prose")
