@@ -114,7 +114,7 @@ def _named(pattern: str, text: bytes) -> Iterator[Hit]:
         name = text[match.start(1) : match.end(1)].decode("latin-1")
         value = text[match.start(2) : match.end(2)]
         # ['token', 'quoted value']: words, where nothing but the name tells
-        if is_secret_name(name) and not (pattern is _PAIR and re.fullmatch(rb"[a-z_ -]+", value)):
+        if is_secret_name(name) and not (pattern is _PAIR and re.fullmatch(rb"[a-z]+(?:[ _-][a-z]+)+", value)):
             yield from _hit(text, *match.span(2), "secret", "markup", name)
 
 
