@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, map, operators, recover, run, runs
+from . import catalog, completion, doctor, letters, map, operators, recover, run, runs, scrub
 from .app import App
 from .options import examples
 
@@ -22,6 +22,7 @@ COMMANDS = (
     operators.cancel,
     catalog.catalog,
     map.map_,
+    scrub.scrub,
     doctor.doctor,
     completion.completion,
 )

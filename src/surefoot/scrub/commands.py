@@ -25,7 +25,7 @@ _TOOLS = (
     (
         r"\b(?:curl|wget|http|https|xh)[ \"',]",
         r"\b(?:curl|wget|http|https|xh)\b[^\r\n|;]*?[ \"'](?:-[a-zA-Z]{0,4}[uU]|--user|--proxy-user|--auth|-a)"
-        + rf"{_Q}[,=]?[ ]{{0,2}}{_Q}" + r"[^\s:\"'=/]{0,80}:([^\s\"'\\]+)",
+         rf"{_Q}[,=]?[ ]{{0,2}}{_Q}" + r"[^\s:\"'=/]{0,80}:([^\s\"'\\]+)",
     ),
     (
         r"\b(?:mysql|mariadb)",
@@ -33,8 +33,8 @@ _TOOLS = (
     ),
     (
         r"\b(?:sshpass|login|mongo[a-z]{0,10}|cqlsh)\b",
-        r"\b(?:sshpass|(?:docker|podman|nerdctl|az|acr|oc|registry) login|mongo|mongosh|mongodump|mongorestore|cqlsh)\b"
-        + rf"[^\r\n|;]*?[ \"']-p{_GAP}{_VALUE}",
+        (r"\b(?:sshpass|(?:docker|podman|nerdctl|az|acr|oc|registry)[ \"\',]+login|mongo|mongosh|mongodump|mongorestore|cqlsh)\b"
+         rf"[^\r\n|;]*?[ \"']-p{_GAP}{_VALUE}"),
     ),
     (r"\bredis-cli\b", rf"\bredis-cli\b[^\r\n|;]*?[ \"']-a{_GAP}{_VALUE}"),
     (r"\bldap[a-z]{2,10}\b", rf"\bldap[a-z]{{2,10}}\b[^\r\n|;]*?[ \"']-w{_GAP}{_VALUE}"),

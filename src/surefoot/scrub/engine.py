@@ -14,7 +14,17 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["BadPattern", "Pattern", "Triggers", "bounded", "compiled", "literal", "literal_bytes", "made", "unbounded"]
+__all__ = [
+    "BadPattern",
+    "Pattern",
+    "Triggers",
+    "bounded",
+    "compiled",
+    "literal",
+    "literal_bytes",
+    "made",
+    "unbounded",
+]
 
 _SET_BYTES = 64 << 20
 """Bytes that the states of one set of triggers may take. They are made as texts ask for them."""
@@ -83,9 +93,10 @@ def made(pattern: str, unicode: bool = False) -> Pattern:
         if re2 is None:
             return Pattern(re.compile(data.replace(b"*?", b"{0,200}?")))
         return Pattern(re2.compile(data, _options(re2, unicode)))
-    except (re.error, *((re2.error,) if re2 is not None else ())) as exc:
+    except Exception as exc:  # re.error, re2.error: what the engine of the day raises
         told = exc.args[0] if exc.args else exc
-        raise BadPattern(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told))
+        text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise BadPattern(text) from None
 
 
 def unbounded(pattern: str) -> str:
@@ -95,7 +106,9 @@ def unbounded(pattern: str) -> str:
     >>> unbounded("a{0,7}b{1,40}c{16,}d{3}")
     'a*b+c+d{3}'
     """
-    return re.sub(r"\{([0-9]+),[0-9]*\}", lambda found: "*" if found.group(1) == "0" else "+", pattern)
+    return re.sub(
+        r"\{([0-9]+),[0-9]*\}", lambda found: "*" if found.group(1) == "0" else "+", pattern
+    )
 
 
 def literal(text: str) -> str:
@@ -105,7 +118,9 @@ def literal(text: str) -> str:
 
 def literal_bytes(data: bytes) -> str:
     """The same for bytes."""
-    return "".join(chr(one) if chr(one).isalnum() and one < 128 else f"\\x{one:02x}" for one in data)
+    return "".join(
+        chr(one) if chr(one).isalnum() and one < 128 else f"\\x{one:02x}" for one in data
+    )
 
 
 class Triggers:
@@ -124,9 +139,7 @@ class Triggers:
         if re2 is None:
             found = [re.compile(pattern.encode("latin-1")) for pattern in patterns]
             numbers = list(range(len(patterns)))
-            self._sets.append(
-                (lambda text: [n for n in numbers if found[n].search(text)], numbers)
-            )
+            self._sets.append((lambda text: [n for n in numbers if found[n].search(text)], numbers))
             return
         options = _options(re2, False)
         options.max_mem = _SET_BYTES

@@ -7,7 +7,9 @@ from .format import Format, mixed
 __all__ = ["FORMATS"]
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_MICROSOFT = "https://learn.microsoft.com/en-us/purview/sit-sensitive-information-type-entity-definitions"
+_MICROSOFT = (
+    "https://learn.microsoft.com/en-us/purview/sit-sensitive-information-type-entity-definitions"
+)
 
 FORMATS = (
     Format(
@@ -65,7 +67,7 @@ FORMATS = (
     Format("azure cosmos key", "", r"[A-Za-z0-9+/]{76}ACDb[A-Za-z0-9+/]{6}==", _MICROSOFT, "ACDb"),
     Format("azure batch key", "", r"[A-Za-z0-9+/]{76}\+ABa[A-Za-z0-9+/]{6}==", _MICROSOFT, r"\+ABa"),
     Format("azure search key", "", r"[A-Za-z0-9]{42}AzSe[A-Z][A-Za-z0-9]{5}", _MICROSOFT, "AzSe"),
-    Format("azure registry key", "", r"[A-Za-z0-9+/]{42}\+ACR[A-D][A-Za-z0-9+/]{5}", _MICROSOFT, r"\+ACR"),
+    Format("azure registry key", "", r"[A-Za-z0-9+/]{42}\+ACR[A-Za-z0-9+/]{6}", _MICROSOFT, r"\+ACR"),
     Format("azure functions key", "", r"[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]==", _MICROSOFT, "AzFu"),
     Format(
         "azure messaging key", "", r"[A-Za-z0-9+/]{33}(?:AIoT|\+ASb|\+AEh|\+ARm|AzCa|AzEG)[A-Za-z0-9+/]{6,7}={1,2}",

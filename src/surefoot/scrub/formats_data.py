@@ -52,6 +52,7 @@ FORMATS = (
     Format("checkly key", "cu_", r"[0-9a-f]{32}", "https://www.checklyhq.com/docs/accounts-and-users/creating-api-key/"),
     Format("segment token", "sgp_", r"[A-Za-z0-9]{60,80}", "https://segment.com/docs/api/public-api/"),
     Format("vault batch token", "AAAAAQ", r"[A-Za-z0-9_-]{80,}", "https://developer.hashicorp.com/vault/docs/concepts/tokens", r"\bAAAAAQ[A-Za-z0-9_-]{4}"),
+    Format("ansible vault", "$ANSIBLE_VAULT;", r"[0-9.]{3};[A-Z0-9]+(?:;[A-Za-z0-9_.-]+)?(?:(?:[ \t]*\r?\n|\\r?\\n|\\n)[ \t]*[0-9a-f]{2,80})+", "https://docs.ansible.com/ansible/latest/vault_guide/vault_encrypting_content.html"),
     Format("okta token", "", r"(?i:okta|ssws)[^\r\n]{0,30}?\b(00[A-Za-z0-9_-]{40})", "https://developer.okta.com/docs/guides/create-an-api-token/main/", r"(?i:okta|ssws)"),
     Format("duo key", "", r"(?i:duo)[^\r\n]{0,30}?\b(DI[A-Z0-9]{18}|[A-Za-z0-9]{40})\b", "https://duo.com/docs/adminapi", r"(?i:\bduo[_ -])"),
     Format("hashed password", "", r"\$(?:2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}|argon2(?:id|i|d)\$[^\s\"']{20,}|[156]\$[./A-Za-z0-9]{1,20}\$[./A-Za-z0-9]{20,90}|y\$[./A-Za-z0-9]{2,8}\$[./A-Za-z0-9]{1,30}\$[./A-Za-z0-9]{43}|scrypt\$[^\s\"']{20,})", "https://man7.org/linux/man-pages/man5/crypt.5.html", r"\$(?:2[abxy]?\$[0-9]{2}\$|argon2|[156]\$|y\$|scrypt\$)"),

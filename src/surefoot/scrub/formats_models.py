@@ -25,6 +25,7 @@ FORMATS = (
         "openai webhook secret", "whsec_", r"[A-Za-z0-9+/=_-]{24,100}",
         "https://platform.openai.com/docs/guides/webhooks",
     ),
+    Format("openai ephemeral key", "ek_", r"[0-9a-f]{32}", "https://platform.openai.com/docs/api-reference/realtime-sessions"),
     Format(
         "openrouter key", "sk-or-", r"v[0-9]-[0-9a-f]{64}",
         "https://openrouter.ai/docs/api-reference/authentication",

@@ -60,6 +60,8 @@ FORMATS = (
     Format("pinterest token", "pina_ pinr_ pinc_", r"[A-Za-z0-9_-]{40,120}", "https://developers.pinterest.com/docs/getting-started/set-up-authentication-and-authorization/"),
     Format("linkedin token", "AQ", r"[UVWX][A-Za-z0-9_-]{120,}", "https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow", r"AQ[UVWX][A-Za-z0-9_-]{4}"),
     Format("linkedin secret", "WPL_AP1.", r"[A-Za-z0-9]{12,20}\.[A-Za-z0-9+/=]{4,12}", "https://learn.microsoft.com/en-us/linkedin/shared/authentication/authentication"),
+    Format("salesforce session", "00D", r"[A-Za-z0-9]{12,15}![A-Za-z0-9._]{60,}", "https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_tokens_scopes.htm"),
+    Format("webex token", "", r"[A-Za-z0-9_-]{64}_[A-Z0-9]{4}_" + _UUID, "https://developer.webex.com/docs/getting-started", r"_[A-Z0-9]{4}_[0-9a-f]{8}-"),
     Format("zoom secret", "", r"(?i:zoom)[^\r\n]{0,30}?(?i:secret|token)[^A-Za-z0-9]{1,5}([A-Za-z0-9]{32})", "https://developers.zoom.us/docs/internal-apps/", r"(?i:zoom)"),
     Format("sendbird or pusher key", "", r"(?i:sendbird|pusher)[^\r\n]{0,30}?\b([0-9a-f]{20,40})\b", "https://pusher.com/docs/channels/using_channels/auth-signatures/", r"(?i:sendbird|pusher)"),
     Format("ably key", "", r"[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{6}:[A-Za-z0-9_-]{43}", "https://ably.com/docs/auth/basic", r"\.[A-Za-z0-9_-]{6}:[A-Za-z0-9_-]"),

@@ -25,7 +25,7 @@ LONGEST_NAME = 80
 _BEHIND = (
     r"[A-Za-z0-9_.\-]{0,40}(?:[ ](?:provided|given|used|supplied|received|id))?"
     r"""(?:\\{0,7}["'`])?\]?[ \t]{0,8}"""
-    r"(?::[ ]?(?:[Oo]ptional\[)?(?:typing\.)?(?:str|bytes|string|Text|Any|Secret[A-Z][a-z]+)\]?(?:[ ]\|[ ]None)?[ ]?="
+    r"(?::[ ]?(?:[Oo]ptional\[)?(?:str|bytes|string|Text|Any|Secret[A-Z][a-z]+)\]?(?:[ ]\|[ ]None)?[ ]?="
     r"|=>|:=|={1,2}|:{1,2}|%3[dDaA]|->|,[ ]?value=)"
 )
 _PERSONAL_WORDS = "e?mail|phone|mobile|ssn|iban|card|social|fax|tel|cell|pan|whatsapp"
@@ -118,8 +118,12 @@ def _name(text: bytes, start: int, begin: int, end: int) -> str:
     return name.strip("_-.")
 
 
+# Names of secrets and of other things: the value tells.
+_WEAK = frozenset({"routing_key", "session_id", "session_key", "sid", "state_token"})
+
+
 def _how(name: str, own: frozenset[tuple[str, ...]], personal: tuple[str, ...]) -> str:
-    if name[:1] in ("?", "&"):
+    if name[:1] in ("?", "&") or "_".join(words_of(name)[-2:]) in _WEAK:
         return "parameter"
     if is_secret_name(name) or (own and is_own_name(name, own)):
         lower = name.lower()
@@ -171,10 +175,18 @@ def _plain(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     if text[at - 3 : at].lower() == b"%3d":  # within a parameter of a URL: another one ends it
         end = text.find(b"%26", plain.start, plain.end)
         plain = Value(plain.start, end if end > 0 else plain.end, False)
+    if name.lower().endswith("signature"):  # t=…,v1=…
+        all_ = _signature().match(text, plain.start)
+        plain = Value(plain.start, max(plain.end, all_.end() if all_ is not None else 0), False)
     scheme = _scheme().match(text, plain.start, plain.end + 3)
     if scheme is not None:  # `token=Bearer …`
         plain = plain_value(text, start_of(text, scheme.end())) or plain
     return _hide(text, plain, name, out)
+
+
+@cache
+def _signature() -> re.Pattern[bytes]:
+    return re.compile(rb"[A-Za-z0-9_=,+/~.-]{1,800}")
 
 
 @cache
@@ -290,6 +302,12 @@ _ONE_WORD = frozenset(
 
 
 @cache
+def _parameters() -> re.Pattern[bytes]:
+    """`username="…", response="…"`: quotation marks belong to it, where they come in pairs."""
+    return re.compile(rb"""(?:[^\r\n\"'`\\]|"[^\"\r\n]{0,400}"|\\"[^\"\r\n]{0,400}\\")*""")
+
+
+@cache
 def _one_word() -> re.Pattern[bytes]:
     return re.compile(rb"[^\s\"'`\\,;)\]}]*")
 
@@ -300,10 +318,15 @@ def _authorization(text: bytes, at: int, name: str, out: list[Hit]) -> int:
     scheme = _scheme().match(text, start, end)
     if scheme is not None:
         start = scheme.end()
-        if not quoted and scheme.group().split()[0].lower() in _ONE_WORD:
-            word = _one_word().match(text, start, end)
-            end = word.end() if word is not None else end
-    elif _words().fullmatch(text, start, min(end, start + 80)) or _is_prose(text[start : start + 80]):
+        if not quoted:
+            many = scheme.group().split()[0].lower() not in _ONE_WORD
+            rest = (_parameters() if many else _one_word()).match(
+                text, start, start + LONGEST_HEADER
+            )
+            end = rest.end() if rest is not None else end
+    elif _words().fullmatch(text, start, min(end, start + 80)) or _is_prose(
+        text[start : start + 80]
+    ):
         return 0
     piece = text[start:end].rstrip()
     if is_no_secret(piece.decode("utf-8", "replace")):
@@ -324,7 +347,9 @@ def _is_prose(value: bytes) -> bool:
     (True, False)
     """
     words = [word.strip(b".,:;!?()") for word in value.split()[:6]]
-    return len(words) > 2 and all(word.isalpha() and (word.islower() or len(word) < 2) for word in words[1:])
+    return len(words) > 2 and all(
+        word.isalpha() and (word.islower() or len(word) < 2) for word in words[1:]
+    )
 
 
 _ATTRIBUTES = frozenset(
@@ -360,14 +385,35 @@ def _cookies(text: bytes, at: int, name: str, out: list[Hit]) -> int:
 
 
 def _parameter(text: bytes, at: int, name: str, out: list[Hit]) -> int:
-    """``?key=…`` in a URL, where it is long and says nothing."""
+    """``?key=…`` in a URL, ``session_id``: where it is long and says nothing."""
     value = value_at(text, at)
     if value is None:
         return 0
     piece = re.split(rb"[&#]", text[value.start : value.end])[0]
-    if len(piece) >= 16 and re.search(rb"\d", piece) and re.search(rb"[A-Za-z]", piece):
-        out.append(Hit(value.start, value.start + len(piece), "secret", "keyed", name[1:]))
+    if _is_random(piece):
+        out.append(Hit(value.start, value.start + len(piece), "secret", "keyed", name.lstrip("?&")))
     return 0
+
+
+def _is_random(piece: bytes) -> bool:
+    """
+    >>> _is_random(b"orders.created.v2.eu"), _is_random(b"PLuo3zF4vMNTx_-2")
+    (False, True)
+    >>> _is_random(b"0d51499eeb4ba69dbe45c4cf5dd60a7f")
+    True
+    >>> _is_random(b"3fa85f64-5717-4562-b3fc-2c963f66afa6"), _is_random(b"2026-11-22-enrich-17")
+    (False, False)
+    """
+    if len(piece) < 16 or _uuid().fullmatch(piece) or not re.search(rb"[0-9]", piece):
+        return False
+    if piece.isalnum() and len(piece) >= 20 and re.search(rb"[A-Za-z]", piece):
+        return True
+    return piece != piece.lower() and piece != piece.upper()
+
+
+@cache
+def _uuid() -> re.Pattern[bytes]:
+    return re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _personal(kind: str, text: bytes, at: int, name: str, out: list[Hit]) -> int:

@@ -185,7 +185,9 @@ class Watch:
             self._environ = dict(environ)
             self._registered = len(HIDDEN_VALUES)
             own = from_environment(os.environ) if environment else ()
-            self._known = tuple({**HIDDEN_VALUES, **dict.fromkeys((*own, *self._masked, *self._blocks))})
+            self._known = tuple(
+                {**HIDDEN_VALUES, **dict.fromkeys((*own, *self._masked, *self._blocks))}
+            )
         return self._known
 
 
@@ -222,7 +224,8 @@ class KnownValues:
     def find(self, text: bytes) -> Iterator[Hit]:
         if self._pattern is not None:
             for match in self._pattern.finditer(text):
-                yield Hit(*match.span(), "secret", "known value")
+                start, end = match.span()
+                yield Hit(start, end, "secret", "known value")
             return
         for form in self._forms:
             at = text.find(form)

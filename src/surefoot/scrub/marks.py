@@ -91,12 +91,13 @@ def placeholder(kind: str, secret: str, key: bytes | None) -> str:
 # -- what is none ---------------------------------------------------------------------------------
 
 _WORDS = frozenset(
-    "absent accepted any apikey api_key basic bearer bool boolean bytes changed float changeit created denied digest disabled "
-    "empty enabled error expired failed failure false found hidden incorrect integer int invalid "
-    "is leaked malformed masked mismatch missing must nil no none not null number object ok omitted "
-    "optional password please provided redacted refused rejected removed required revoked rotated "
-    "scrubbed secret set str string success text token true undefined unauthorized unknown unset "
-    "unsupported valid verified was with wrong yes your".split()
+    "absent accepted any api_key apikey await basic bearer bool boolean bytes changed "
+    "changeit created denied digest disabled empty enabled error expired failed failure false "
+    "float found hidden incorrect int integer invalid is lambda leaked malformed masked "
+    "mismatch missing must new nil no none not null number object ok omitted optional "
+    "password please provided redacted refused rejected removed required revoked rotated "
+    "scrubbed secret set str string success text token true unauthorized undefined unknown "
+    "unset unsupported valid verified was with wrong yes your".split()
 )
 
 
@@ -112,6 +113,7 @@ def _stands_in() -> re.Pattern[str]:
         | \[(?:redacted|filtered|masked|hidden|removed|scrubbed|omitted|secure|value)[^\]]{0,30}\]
         | your[-_ ].{0,60}
         | (?:insert|enter|replace|example|dummy|fake|sample)[-_ ][a-z_ -]{0,60}
+        | [\w.:/+-]{0,12}(?:\.{3}|…|\*{3,}|x{4,})            # sk-...
         | change-?me.{0,3} | todo | tbd | fixme | n/?a | foo | bar | foobar | xyz | placeholder
         | :?[a-z_]*(?:password|token|secret|key)(?:_here)?  # password=:password
         """,
@@ -131,7 +133,9 @@ def is_placeholder(value: str) -> bool:
 @cache
 def _ours() -> re.Pattern[str]:
     kind = r"(?:[a-z0-9.+&/-]{1,20} ){0,5}[a-z0-9.+&/-]{1,20}"
-    return re.compile(rf"\[(?:{kind} (?:[0-9a-f]{{6}}|[0-9]{{1,6}})|(?:[a-z0-9.]{{1,20}} ){{1,5}}[a-z]+|[a-z]+)\]")
+    return re.compile(
+        rf"\[(?:{kind} (?:[0-9a-f]{{6}}|[0-9]{{1,6}})|(?:[a-z0-9.]{{1,20}} ){{1,5}}[a-z]+|[a-z]+)\]"
+    )
 
 
 def is_no_secret(value: str) -> bool:

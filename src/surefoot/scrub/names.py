@@ -9,59 +9,69 @@ from functools import cache, lru_cache
 __all__ = ["DSN_NAMES", "KEYWORDS", "is_secret_name", "own_names", "personal_name", "words_of"]
 
 _WORDS = frozenset(
-    "apikey appsecret auth authorization authtoken bearer connectionstring cookie cookies cred creds "
-    "credential credentials csrf dsn hmac jwt mnemonic otp passcode passphrase passwd password "
-    "passwords pin psk pwd sas secret secrets secretkey seedphrase sessionid phpsessid jsessionid sig signature token totp "
-    "webhook xsrf privatekey accesskey pw pswd".split()
+    "accesskey apikey appsecret auth authorization authtoken bearer connectionstring cookie "
+    "cookies cred credential credentials creds csrf dsn hmac jsessionid jwt mnemonic otp "
+    "passcode passphrase passwd password passwords phpsessid pin privatekey psk pswd pw pwd "
+    "sas secret secretkey secrets seedphrase sessionid sig signature token totp webhook xsrf".split()
 )
 _PAIRS = frozenset(
-    "access_key account_key admin_key api_key api_keys apikey_auth app_key application_key auth_code "
-    "authorization_code client_key code_verifier connection_string conn_str consumer_key deploy_key "
-    "encryption_key hmac_key host_key ingest_key ingestion_key integration_key key_data license_key "
-    "master_key pass_phrase pgp_key gpg_key private_key query_key recovery_code backup_code recovery_phrase "
-    "seed_phrase registration_key root_key rsa_key secret_key security_key server_key service_key "
-    "session_key shared_key signing_key ssh_key ssl_key storage_key stream_key "
-    "subscription_key user_key webhook_key write_key webhook_url verification_code security_code "
-    "machine_key functions_key function_key phone_pin".split()
+    "access_key account_key admin_key aes_key api_key api_keys apikey_auth app_key "
+    "application_key auth_code authorization_code backup_code cipher_key client_key "
+    "code_verifier conn_str connection_string consumer_key crypt_key crypto_key "
+    "decryption_key deploy_key encryption_key fernet_key function_key functions_key gpg_key "
+    "hash_key hmac_key host_key ingest_key ingestion_key integration_key jwt_key key_data "
+    "license_key machine_key master_key pass_phrase pgp_key phone_pin private_key query_key "
+    "recovery_code recovery_phrase registration_key root_key rsa_key secret_key security_code "
+    "security_key seed_phrase server_key service_key shared_key signing_key ssh_key ssl_key "
+    "storage_key stream_key subscription_key token_key user_key vault_key verification_code "
+    "webhook_key webhook_url write_key".split()
 )
 # Who gives keys: `openai_key` is one, `cache_key` is none.
 _GIVERS = frozenset(
-    "airtable algolia alchemy alibaba anthropic aws azure bedrock binance brave bing cartesia cerebras "
-    "claude clerk cloudflare cohere coinbase contentful datadog dd deepgram deepseek deepinfra "
-    "digitalocean elastic elevenlabs etherscan exa fal fireworks firecrawl gcp gemini github gitlab "
-    "google groq heroku hf honeycomb hubspot huggingface infura jina kraken langchain langfuse "
-    "langsmith linear mailchimp mailgun mapbox meili mistral moonshot netlify newrelic notion nvidia "
-    "okta openai opensearch openrouter opsgenie pagerduty paypal perplexity pinecone plaid posthog "
-    "postmark qdrant replicate resend runpod segment sendgrid sentry serpapi serper shopify slack "
-    "snyk sparkpost splunk square stability stripe supabase tavily tencent together twilio typesense "
-    "vercel vertex voyage wandb weaviate xai zendesk".split()
+    "airtable alchemy algolia alibaba anthropic aws azure bedrock binance bing brave cartesia "
+    "cerebras claude clerk cloudflare cohere coinbase contentful datadog dd deepgram "
+    "deepinfra deepseek digitalocean elastic elevenlabs etherscan exa fal firecrawl fireworks "
+    "gcp gemini github gitlab google groq heroku hf honeycomb hubspot huggingface infura jina "
+    "kraken langchain langfuse langsmith linear mailchimp mailgun mapbox meili mistral "
+    "moonshot netlify newrelic notion nvidia okta openai openrouter opensearch opsgenie "
+    "pagerduty paypal perplexity pinecone plaid posthog postmark qdrant replicate resend "
+    "runpod segment sendgrid sentry serpapi serper shopify slack snyk sparkpost splunk square "
+    "stability stripe supabase tavily tencent together twilio typesense vercel vertex voyage "
+    "wandb weaviate xai zendesk".split()
 )
 # What follows a word that would otherwise be a secret, and makes it none: `token_count`.
 _HARMLESS_AFTER = frozenset(
-    "age alg algorithm at audience backend budget bytes cache class changed check cost count counter "
-    "counts created date delivery dir duration enabled endpoint env error errors event events exists "
-    "expired expires expiration expiry failed failure failures field file filename folder format "
-    "generated handler header headers hint host id ids index invalid issuer kind label length limit "
-    "limits list location manager max metadata method min missing mode name names param parameter path "
-    "per policy port position prefix present price pricing provider rate ref required requirement "
-    "requirements reset resolver rotated rotation samesite scheme schema scope scopes server service "
-    "set size sock socket source spec stage state status store strategy strength suffix timeout total "
-    "ttl type types updated url uri usage usages used user users username valid validator verified "
-    "verify version view window middleware model".split()
+    "age alg algorithm at audience backend budget bytes cache changed check class cost count "
+    "counter counts created date days delivery dir duration enabled endpoint env error errors "
+    "event events exists expiration expired expires expiry failed failure failures field file "
+    "filename folder format generated handler header headers hint host hours id ids index "
+    "invalid issuer kind label length limit limits list location manager max metadata method "
+    "middleware min minutes missing mode model name names param parameter path per policy "
+    "port position prefix present price pricing provider rate ref required requirement "
+    "requirements reset resolver rotated rotation samesite schema scheme scope scopes seconds "
+    "server service set size sock socket source spec stage state status store strategy "
+    "strength suffix timeout total ttl type types updated uri url usage usages used user "
+    "username users valid validator verified verify version view window".split()
 )
 # What stands before `token` where it is a piece of text, a page or a lock rather than a secret.
 _HARMLESS_TOKENS = frozenset(
-    "bos cancel cancellation cls completion continuation cost current eos expected fencing first generated "
-    "idempotency image input last lock mask max maximum min minimum new next num number of output pad page "
-    "per prompt reasoning sep special start stop sync syntax thinking total unexpected unk".split()
+    "bos cancel cancellation cls completion continuation cost current eos expected fencing "
+    "first generated idempotency image input last lock mask max maximum min minimum new next "
+    "num number of output pad page per prompt reasoning sep special start stop sync syntax "
+    "thinking total unexpected unk".split()
 )
 _ENDS = (
     "accesskey", "accesstoken", "apikey", "apisecret", "apitoken", "authtoken", "bottoken",
     "clientsecret", "passwd", "password", "passphrase", "privatekey", "refreshtoken", "secret",
-    "secretkey", "sessiontoken", "userpwd", "dbpass", "dbpwd", "userpass", "mypass",
+    "secretkey", "sessiontoken", "accountkey", "storagekey", "sharedkey", "masterkey", "signingkey",
+    "encryptionkey", "consumerkey", "servicekey", "sessionkey", "licensekey", "subscriptionkey",
+    "userpwd", "dbpass", "dbpwd", "userpass", "mypass",
 )  # fmt: skip
 # `DB_PASS`, `smtp_pass`, `pass`: but not `first_pass`, `pass_rate`.
-_NO_PASS = frozenset("first second third last next final single multi one two forward backward by no".split())
+_NO_SECRETS = frozenset("bypass compass encompass overpass surpass trespass underpass".split())
+_NO_PASS = frozenset(
+    "first second third last next final single multi one two forward backward by no".split()
+)
 
 DSN_NAMES = ("dsn", "connectionstring", "connection_string", "conn_str", "webhook_url")
 """Names of texts that hold a secret among other things."""
@@ -85,7 +95,9 @@ _PERSONAL = {
 
 @cache
 def _boundary() -> re.Pattern[str]:
-    return re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9\x80-\U0010ffff]+")
+    return re.compile(
+        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9\x80-\U0010ffff]+"
+    )
 
 
 def words_of(name: str) -> list[str]:
@@ -123,9 +135,17 @@ def _is_secret_word(words: list[str], index: int) -> bool:
     if word == "token":
         return before not in _HARMLESS_TOKENS
     if word in ("pin", "sig", "auth", "webhook", "hmac", "pw"):
-        return index == len(words) - 1 or words[index + 1] in ("token", "key", "secret", "code", "data")
+        return index == len(words) - 1 or words[index + 1] in (
+            "token",
+            "key",
+            "secret",
+            "code",
+            "data",
+        )
     if word in _WORDS:
         return True
+    if word.endswith("pass") and word != "pass":  # storepass, rootpass
+        return word not in _NO_SECRETS and index == len(words) - 1
     if word == "pass":
         return index == len(words) - 1 and before not in _NO_PASS
     following = words[index + 1] if index + 1 < len(words) else ""

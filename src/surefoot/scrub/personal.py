@@ -146,7 +146,11 @@ def is_phone(text: bytes) -> bool:
         digits = digits.lstrip("0")
         if digits[:1] == "1":
             return len(digits) == 11 and digits[1] in "23456789"
-        known = digits[:1] in _CODES or digits[:2] in _CODES or (digits[:1] in "23456789" and digits[:3] not in ("999", "888"))
+        known = (
+            digits[:1] in _CODES
+            or digits[:2] in _CODES
+            or (digits[:1] in "23456789" and digits[:3] not in ("999", "888"))
+        )
         return known and 9 <= len(digits) <= 15
     if len(digits) == 11 and digits[0] == "1":
         digits = digits[1:]
@@ -155,7 +159,7 @@ def is_phone(text: bytes) -> bool:
 
 _FILES = frozenset(
     "bmp css csv gif go gz html ico jpeg jpg js json jsx map md mp3 mp4 pdf png py rb rs scss sh so svg "
-    "tar toml ts tsx txt vue wav webm webp xml yaml yml zip local localdomain internal".split()
+    "service target timer mount slice tar toml ts tsx txt vue wav webm webp xml yaml yml zip local localdomain internal".split()
 )
 
 
@@ -192,8 +196,32 @@ _FORMS = (
         r"[+][1-9](?:[ .()/-]{0,2}[0-9]){7,14}|(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}",
         is_phone,
     ),
-    _Form("card", r"[0-9]{12}|[0-9]{4}[ -][0-9]{4,6}[ -][0-9]{4,5}", r"[2-68](?:[ -]?[0-9]){12,18}", is_card),
-    _Form("ssn", r"[0-8][0-9]{2}[- ][0-9]{2}[- ][0-9]{4}", r"[0-8][0-9]{2}(?:-[0-9]{2}-|\x20[0-9]{2}\x20)[0-9]{4}", is_ssn),
+    # national ones, as they are written in the United Kingdom, France and Germany
+    _Form(
+        "phone",
+        r"\b0[1-9][0-9]*[ ./-][0-9]",
+        r"0(?:20[ -][0-9]{4}[ -][0-9]{4}|[1-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{4}|[1-9][0-9]{3}[ -][0-9]{6}|7[0-9]{3}[ ][0-9]{3}[ ][0-9]{3}"
+        r"|[1-9](?:[ .-][0-9]{2}){4}|[1-9][0-9]{1,4}[/-][0-9]{6,8}|[1-9][0-9]{1,3}[ ][0-9]{6,8})",
+        lambda text: len(set(_digits(text))) > 3,
+    ),
+    _Form(
+        "phone",
+        r"(?i:\b(?:tel|phone|mobile|fax|call|telefon|handy|cell)[.:]?[ ]{1,2}[+(0-9])",
+        r"(?i:\b(?:tel|phone|mobile|fax|telefon|handy|cell)(?:[ ]no)?[.:]?[ ]{1,2})([+(]?[0-9](?:[ ./()-]{0,2}[0-9]){6,13})",
+        lambda text: len(set(_digits(text))) > 2,
+    ),
+    _Form(
+        "card",
+        r"[0-9]{12}|[0-9]{4}[ -][0-9]{4,6}[ -][0-9]{4,5}",
+        r"[2-68](?:[ -]?[0-9]){12,18}",
+        is_card,
+    ),
+    _Form(
+        "ssn",
+        r"[0-8][0-9]{2}[- ][0-9]{2}[- ][0-9]{4}",
+        r"[0-8][0-9]{2}(?:-[0-9]{2}-|\x20[0-9]{2}\x20)[0-9]{4}",
+        is_ssn,
+    ),
 )
 
 
@@ -202,11 +230,27 @@ def personal_rules(kinds: tuple[str, ...]) -> list[Rule]:
     rules = []
     for form in _FORMS:
         if form.kind in kinds:
-            rules.append(Rule(f"personal: {form.kind}", (form.trigger,), _Finder(form), _WHY[form.kind]))
+            rules.append(
+                Rule(f"personal: {form.kind}", (form.trigger,), _Finder(form), _WHY[form.kind])
+            )
     if "iban" in kinds:
-        rules.append(Rule("personal: iban", (r"[A-Z]{2}[0-9]{2}[ ]?[A-Z0-9]{4}[ ]?[A-Z0-9]{4}",), _ibans, _WHY["iban"]))
+        rules.append(
+            Rule(
+                "personal: iban",
+                (r"[A-Z]{2}[0-9]{2}[ ]?[A-Z0-9]{4}[ ]?[A-Z0-9]{4}",),
+                _ibans,
+                _WHY["iban"],
+            )
+        )
     if "ip" in kinds:
-        rules.append(Rule("personal: ip", (r"[0-9]\.[0-9]{1,3}\.", r"[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:"), _ips, _WHY["ip"]))
+        rules.append(
+            Rule(
+                "personal: ip",
+                (r"[0-9]\.[0-9]{1,3}\.", r"[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:"),
+                _ips,
+                _WHY["ip"],
+            )
+        )
     return rules
 
 
@@ -243,8 +287,9 @@ class _Finder:
 
     def __call__(self, text: bytes) -> Iterator[Hit]:
         kind, _, pattern, check = self._form
-        for match in compiled(pattern).finditer(text):
-            start, end = match.span()
+        made = compiled(pattern)
+        for match in made.finditer(text):
+            start, end = match.span(1 if made.groups else 0)
             if kind == "email":
                 start, end = _trimmed(text, start, end)
                 if b"://" in text[max(0, start - 200) : start] and _user_of_url().search(
@@ -286,7 +331,9 @@ def _ibans(text: bytes) -> Iterator[Hit]:
 def _ips(text: bytes) -> Iterator[Hit]:
     import ipaddress
 
-    pattern = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:[0-9.]{0,15})"
+    pattern = (
+        r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:[0-9.]{0,15})"
+    )
     for match in compiled(pattern).finditer(text):
         start, end = match.span()
         if not _alone(text, start, end):
@@ -308,7 +355,9 @@ def _named() -> dict[str, re.Pattern[bytes]]:
         "ssn": re.compile(lead + rb"([0-9]{3}[- ]?[0-9]{2}[- ]?[0-9]{4})(?![0-9A-Za-z])"),
         "card": re.compile(lead + rb"([0-9](?:[ -]?[0-9]){12,18})(?![0-9A-Za-z])"),
         "iban": re.compile(lead + rb"([A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){10,32})"),
-        "email": re.compile(lead + rb"([^\s\"'<>\\@]{1,64}(?:@|%40)[A-Za-z0-9.-]{2,80}[A-Za-z0-9])"),
+        "email": re.compile(
+            lead + rb"([^\s\"'<>\\@]{1,64}(?:@|%40)[A-Za-z0-9.-]{2,80}[A-Za-z0-9])"
+        ),
     }
 
 

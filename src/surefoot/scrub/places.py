@@ -25,6 +25,8 @@ _URLS = (
     (r"://[^\s/:@\"'<>]{0,200}:[^\s/\"'<>]*@", r"://[^\s/:@\"'<>]{0,200}:([^\s/\"'<>]+)@"),
     # one with a slash, where a database is meant: no port
     (_DATABASE + r"[^\s/:@\"'<>]{0,200}:[^\s\"'<>@/]*/", _DATABASE + r"[^\s/:@\"'<>]{0,200}:([^\s\"'<>@/]*[^\s\"'<>@/0-9][^\s\"'<>@/]*/[^\s\"'<>@]*)@"),
+    # jdbc:oracle:thin:user/password@…, sqlplus user/password@…
+    (r"(?i:jdbc:oracle:|\bsqlplus\b)", r"(?i:jdbc:oracle:[a-z0-9]{2,8}:|\bsqlplus(?:[ ]-[a-zA-Z]+)*[ ]+)[A-Za-z][^\s/@\"']{0,60}/([^\s@\"']+)@"),
     # https://TOKEN@host
     (r"://[A-Za-z0-9_.~%-]{16,}@", r"://([A-Za-z0-9_.~%-]{16,})@[A-Za-z0-9]"),
 )  # fmt: skip
@@ -91,7 +93,11 @@ def place_rules() -> list[Rule]:
         find = partial(_found, pattern, "password", "credentials file")
         rules.append(Rule("credentials file", (unbounded(trigger),), find, why))
     why = "it stands behind the name of a scheme of authorization"
-    rules.append(Rule("authorization", (r"(?i:\b(?:bearer|basic)[ \t]+[A-Za-z0-9])",), _bearers, why))
+    rules.append(
+        Rule("authorization", (r"(?i:\b(?:bearer|basic)[ \t]+[A-Za-z0-9])",), _bearers, why)
+    )
+    why = "it stands in quotes behind a secret's name"
+    rules.append(Rule("prose", (unbounded(_QUOTED),), _quoted, why))
     rules.append(Rule("prose", (unbounded(_SAID),), _prose, "a sentence says that it is one"))
     return rules
 
@@ -104,7 +110,7 @@ def _hit(text: bytes, start: int, end: int, kind: str, rule: str, name: str = ""
 def _found(pattern: str, kind: str, rule: str, text: bytes) -> Iterator[Hit]:
     for match in compiled(pattern).finditer(text):
         start, end = match.span(1)
-        if pattern == _URLS[2][1] and not re.search(rb"\d", text[start:end]):
+        if pattern == _URLS[-1][1] and not re.search(rb"\d", text[start:end]):
             continue  # a user's name
         yield from _hit(text, start, end, kind, rule)
 
@@ -114,8 +120,11 @@ def _named(pattern: str, text: bytes) -> Iterator[Hit]:
         name = text[match.start(1) : match.end(1)].decode("latin-1")
         value = text[match.start(2) : match.end(2)]
         # ['token', 'quoted value']: words, where nothing but the name tells
-        if is_secret_name(name) and not (pattern is _PAIR and re.fullmatch(rb"[a-z]+(?:[ _-][a-z]+)+", value)):
-            yield from _hit(text, *match.span(2), "secret", "markup", name)
+        if is_secret_name(name) and not (
+            pattern is _PAIR and re.fullmatch(rb"[a-z]+(?:[ _-][a-z]+)+", value)
+        ):
+            start, end = match.span(2)
+            yield from _hit(text, start, end, "secret", "markup", name)
 
 
 def _bearers(text: bytes) -> Iterator[Hit]:
@@ -133,6 +142,20 @@ _SAID = (
 )
 
 
+# did not accept api_key '…'
+_QUOTED = rf"""([A-Za-z0-9_.-]{{0,40}}(?i:{_WORD})[A-Za-z0-9_-]{{0,20}})[ ](\\{{0,7}}["'`])([^\s"'`\\]{{6,}})["'`\\]"""
+
+
+def _quoted(text: bytes) -> Iterator[Hit]:
+    for match in compiled(_QUOTED).finditer(text):
+        name = text[match.start(1) : match.end(1)].decode("latin-1")
+        start, end = match.span(3)
+        piece = text[start:end]
+        said = re.search(rb"[0-9]", piece) or (piece != piece.lower() and piece != piece.upper())
+        if said and is_secret_name(name):
+            yield from _hit(text, start, end, "secret", "prose", name)
+
+
 def _prose(text: bytes) -> Iterator[Hit]:
     for match in compiled(_SAID + r"([\"'`]?)([^\s\"'`]{4,200})").finditer(text):
         start, end = match.span(2)
@@ -141,5 +164,6 @@ def _prose(text: bytes) -> Iterator[Hit]:
         signs = re.search(rb"[!@#$%^&*+?~]", piece) is not None
         letters = re.search(rb"[A-Za-z]", piece) is not None
         code = re.search(rb"[A-Za-z_][\w.]*[(\[]", piece) is not None
-        if len(piece) > 4 and letters and (digits or signs) and not code:
+        humps = re.search(rb"[a-z][A-Z]|[A-Z]{2}[a-z]", piece) is not None
+        if len(piece) > 4 and letters and (digits or signs or humps) and not code:
             yield from _hit(text, start, start + len(piece), "secret", "prose")

@@ -10,7 +10,16 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ["LONGEST_PLAIN", "LONGEST_VALUE", "Value", "closing", "plain_value", "start_of", "value_at", "whole"]
+__all__ = [
+    "LONGEST_PLAIN",
+    "LONGEST_VALUE",
+    "Value",
+    "closing",
+    "plain_value",
+    "start_of",
+    "value_at",
+    "whole",
+]
 
 LONGEST_VALUE = 8_000
 """Bytes of a value in quotes that are looked at."""
@@ -29,7 +38,9 @@ class Value(NamedTuple):
 
 @cache
 def _start() -> re.Pattern[bytes]:
-    return re.compile(rb"""[ \t]{0,8}(?:[bfruBFRU]{1,2}(?=["']))?(?:(\\{0,7})(["'`])|([\[({<$%]))?""")
+    return re.compile(
+        rb"""[ \t]{0,8}(?:[bfruBFRU]{1,2}(?=["']))?(?:(\\{0,7})(["'`])|([\[({<$%]))?"""
+    )
 
 
 @cache
@@ -120,7 +131,7 @@ _PAIRED = {0x29: b"()", 0x5D: b"[]", 0x7D: b"{}"}
 def _without_closers(text: bytes, start: int, end: int) -> int:
     """Less the brackets, stops and colons that belong to what is around it."""
     for _ in range(16):
-        if end <= start:
+        if end <= start or text[end - 3 : end] == b"...":
             break
         last = text[end - 1]
         if last in _PAIRED:

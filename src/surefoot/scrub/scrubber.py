@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from .commands import command_rules
+from .encoded import ENCODED, TRIGGERS, encoded
 from .engine import Pattern, Triggers, bounded, compiled
 from .formats import FORMATS, PRIVATE_KEY_TRIGGERS, private_keys
 from .hits import CLOSE, FULL, MANY, Hit, Rule
@@ -27,7 +28,7 @@ from .places import place_rules
 from .sql import sql_rules
 from .values import Walk
 
-__all__ = ["LONGEST", "Finding", "Found", "Scrubber"]
+__all__ = ["LONGEST", "Finding", "Found", "Scrubber", "moved"]
 
 LONGEST = 100_000
 """Characters of a text that are kept."""
@@ -120,24 +121,27 @@ class Scrubber:
         2 10 keyed secret password [secret]
         """
         data = _encoded(text)
+        return self.findings(data, self.found(data))
+
+    def findings(
+        self, data: bytes, found: list[Found], *, line: int = 1, column: int = 1
+    ) -> list[Finding]:
+        """What was found, for people. ``line`` and ``column`` are those that ``data`` begins at."""
         told = []
-        line, since, at, chars = 1, 0, 0, 0
-        for one in self.found(data):
-            between = data[at : one.start]
-            if b"\n" in between:
-                line += between.count(b"\n")
-                since = at + between.rfind(b"\n") + 1
-            chars += len(between.decode("utf-8", "replace"))
-            size = len(data[one.start : one.end].decode("utf-8", "replace"))
-            column = len(data[since : one.start].decode("utf-8", "replace")) + 1
+        at, chars = 0, 0
+        for one in found:
+            between = data[at : one.start].decode("utf-8", "replace")
+            line, column = moved(between, line, column)
+            hidden = data[one.start : one.end].decode("utf-8", "replace")
+            start = chars + len(between)
+            chars = start + len(hidden)
             why = self._compiled.why(one.rule)
             shown = self.shown(data, one)
             told.append(
-                Finding(
-                    one.rule, one.kind, why, line, column, chars, chars + size, one.name, shown
-                )
+                Finding(one.rule, one.kind, why, line, column, start, chars, one.name, shown)
             )
-            at = one.start
+            line, column = moved(hidden, line, column)
+            at = one.end
         return told
 
     def secret_name(self, name: str) -> bool:
@@ -199,7 +203,9 @@ class Scrubber:
     def shown(self, data: bytes, one: Found) -> str:
         """The placeholder of what was found."""
         if isinstance(self.key, Hidden):
-            return placeholder(one.kind, data[one.start : one.end].decode("utf-8", "replace"), self.key)
+            return placeholder(
+                one.kind, data[one.start : one.end].decode("utf-8", "replace"), self.key
+            )
         return f"[{one.kind}]" if self.key is None else f"[{one.kind} {mark(one.value, self.key)}]"
 
     def _hits(self, data: bytes) -> list[tuple[int, int, int, Hit]]:
@@ -209,18 +215,9 @@ class Scrubber:
             for hit in self._known.find(data):
                 hits.append((hit.start, -hit.end, 0, hit))
         allow = self._allow
-        for number in self._compiled.tried(data):
-            count = 0
-            for hit in self._compiled.rules[number].find(data):
-                if allow and self._allowed(data[hit.start : hit.end]):
-                    continue
-                hits.append((hit.start, -hit.end, number + 1, hit))
-                count += 1
-                if count > MANY and count * CLOSE > hit.end:
-                    # no text: to look at each of them would take for ever
-                    all_ = Hit(hit.end, len(data), FULL, hit.rule)
-                    hits.append((all_.start, -all_.end, 0, all_))
-                    break
+        for number, hit in self._compiled.find(data):
+            if not (allow and self._allowed(data[hit.start : hit.end])):
+                hits.append((hit.start, -hit.end, number, hit))
         return hits
 
     def _allowed(self, secret: bytes) -> bool:
@@ -266,6 +263,16 @@ class Scrubber:
         return tuple(compiled(pattern, unicode=True) for pattern in self.allow)
 
 
+def moved(text: str, line: int, column: int) -> tuple[int, int]:
+    """Where one is behind ``text``.
+
+    >>> moved("a\\nbc", 1, 5), moved("abc", 1, 5)
+    ((2, 3), (1, 8))
+    """
+    lines = text.count("\n")
+    return line + lines, len(text) - text.rfind("\n") if lines else column + len(text)
+
+
 def _encoded(text: str) -> bytes:
     # UTF-8 has no lone surrogates (they stand for bytes of a file's name)
     return text.encode("utf-8", "backslashreplace")
@@ -284,10 +291,28 @@ class _Rules:
         self._of = list(triggers.values())
         self._triggers = Triggers(triggers)
 
-    def tried(self, data: bytes) -> list[int]:
-        """The numbers of the rules that are worth a look, in order."""
+    def find(self, data: bytes, within: bool = True) -> Iterator[tuple[int, Hit]]:
+        """What the rules find, each with the number of its rule.
+
+        :param within: look at what is encoded in it, too.
+        """
         found = self._triggers.of(data)
-        return sorted({*self._always, *(n for trigger in found for n in self._of[trigger])})
+        numbers = {*self._always, *(number for trigger in found for number in self._of[trigger])}
+        for number in sorted(numbers):
+            if self.rules[number].name == ENCODED:
+                if within:
+                    yield from ((number, hit) for hit in encoded(data, self._within))
+                continue
+            count = 0
+            for hit in self.rules[number].find(data):
+                yield number + 1, hit
+                count += 1
+                if count > MANY and count * CLOSE > hit.end:
+                    yield 0, Hit(hit.end, len(data), FULL, hit.rule)
+                    break
+
+    def _within(self, data: bytes) -> Iterator[Hit]:
+        return (hit for _, hit in self.find(data, within=False))
 
     def why(self, name: str) -> str:
         if name == "known value":
@@ -307,6 +332,7 @@ def _rules(
         rules.append(Rule(one.name, one.triggers, one.find, why))
     rules += [keyed_rule(names, personal), *place_rules(), *command_rules(), *sql_rules()]
     rules += personal_rules(personal)
+    rules.append(Rule(ENCODED, TRIGGERS, lambda _: (), ""))
     return _Rules(rules)
 
 

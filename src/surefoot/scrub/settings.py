@@ -33,7 +33,9 @@ def scrubber_from(table: Mapping[str, Any]) -> Scrubber:
 
 
 def _texts(value: Any, place: str) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) and one for one in value):
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(one, str) and one for one in value
+    ):
         raise ValueError(f"{place} must be a list of texts, none of them empty")
     return tuple(value)
 
@@ -59,7 +61,12 @@ def _patterns(value: Any, place: str) -> tuple[tuple[str, str], ...]:
         if not isinstance(one, Mapping) or set(one) != {"name", "pattern"}:
             raise ValueError(f"{where} must be a table of name and pattern, and nothing else")
         name = one["name"]
-        if not isinstance(name, str) or not name.strip() or len(name) > 40 or not name.isprintable():
+        if (
+            not isinstance(name, str)
+            or not name.strip()
+            or len(name) > 40
+            or not name.isprintable()
+        ):
             raise ValueError(f"{where}.name must be a text of 1 to 40 characters")
         if "[" in name or "]" in name:
             raise ValueError(f"{where}.name = {name!r} must have no brackets")

@@ -21,6 +21,9 @@ _HEADS = (
     r"(?i:\bpassword(?:[ ]+for[ ]+[^\s=]{1,100})?)",
     r"(?i:\b(?:secret|key_id|aws_key_id|aws_secret_key|aws_token|session_token|azure_sas_token|private_key|account_key))",
 )
+# Oracle's needs no quotes; SQLCipher's key is no password by name.
+_BARE = r"(?i:\bidentified[ ]+by[ ]+(?:values[ ]+)?)\"?([^\s\"'\\;,]{3,})"
+_PRAGMA = r"(?i:\bpragma[ ]+(?:[a-z_]+\.)?(?:re|hex)?key[ ]*=[ ]*)(?:\\*[\"'])?(?:x?\\*')?([^\s\"'\\;]{3,})"
 _FUNCTION = (
     r"(?i:\b(?:password|old_password|pwdencrypt|pwdcompare|pgp_sym_(?:en|de)crypt(?:_bytea)?|(?:aes|des)_(?:en|de)crypt"
     r"|hmac|crypt|encryptbypassphrase|decryptbypassphrase)\()"
@@ -32,10 +35,16 @@ _INSERT = r"(?i:\binsert[ \t\r\n]+into[ \t\r\n]+[^\s(]{1,120}[ \t\r\n]{0,4})\("
 def sql_rules() -> list[Rule]:
     why = "SQL takes it for a secret here"
     rules = [
-        Rule("sql", (unbounded(head + _SIGN),), partial(_statement, head + _STRING), why) for head in _HEADS
+        Rule("sql", (unbounded(head + _SIGN),), partial(_statement, head + _STRING), why)
+        for head in _HEADS
     ]
+    for pattern in (_BARE, _PRAGMA):
+        trigger = unbounded(pattern)
+        rules.append(Rule("sql", (trigger,), partial(_statement, pattern), why))
     rules.append(Rule("sql", (_FUNCTION,), _functions, why))
-    rules.append(Rule("sql", (unbounded(_INSERT),), _inserted, "SQL puts it into a secret's column"))
+    rules.append(
+        Rule("sql", (unbounded(_INSERT),), _inserted, "SQL puts it into a secret's column")
+    )
     return rules
 
 
@@ -76,9 +85,13 @@ def _item() -> re.Pattern[bytes]:
 
 
 def _inserted(text: bytes) -> Iterator[Hit]:
-    matches = [match.span(1) + (match.end(),) for match in compiled(rf"{_INSERT}([^()]+)\)").finditer(text)]
+    matches = [
+        (*match.span(1), match.end()) for match in compiled(rf"{_INSERT}([^()]+)\)").finditer(text)
+    ]
     for number, (start, end, at) in enumerate(matches):
-        columns = [one.strip(b" \t\r\n\"'`[]\\").decode("latin-1") for one in text[start:end].split(b",")]
+        columns = [
+            one.strip(b" \t\r\n\"'`[]\\").decode("latin-1") for one in text[start:end].split(b",")
+        ]
         wanted = {place: name for place, name in enumerate(columns) if is_secret_name(name)}
         if not wanted:
             continue

@@ -150,12 +150,19 @@ class Walk:
             else:
                 clean.append(self.at(item, depth))
             # ["mysql", "--password", "…"]
-            flag = item if isinstance(item, str) and item[:1] == "-" and self._is_secret(item) else ""
+            flag = (
+                item if isinstance(item, str) and item[:1] == "-" and self._is_secret(item) else ""
+            )
         return clean
 
     def _is_secret(self, name: str | bytes) -> bool:
         text = name.decode("latin-1") if isinstance(name, bytes) else name
-        return len(text) < 100 and " " not in text and "=" not in text and self._scrubber.secret_name(text)
+        return (
+            len(text) < 100
+            and " " not in text
+            and "=" not in text
+            and self._scrubber.secret_name(text)
+        )
 
     def _tuple(self, value: tuple[Any, ...], depth: int) -> Any:
         fields = getattr(value, "_fields", None)
@@ -188,7 +195,12 @@ def _revealed(value: Any) -> Any:
 
 def _fields(kind: type) -> list[str] | None:
     """The names of a model's fields: dataclasses, pydantic, attrs, msgspec."""
-    for where in ("__dataclass_fields__", "__pydantic_fields__", "model_fields", "__struct_fields__"):
+    for where in (
+        "__dataclass_fields__",
+        "__pydantic_fields__",
+        "model_fields",
+        "__struct_fields__",
+    ):
         names = getattr(kind, where, None)
         if isinstance(names, (Mapping, tuple)):
             return list(names)

@@ -345,8 +345,7 @@ def open_session(
         raise UsageError(f"{run_id!r} is no run id: give 1 to 200 printable characters")
     runtime, owned = open_runtime()
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.check_settings()
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
@@ -429,8 +428,7 @@ def resume_session(
     if runtime is None or owned is None:
         runtime, owned = open_runtime(create=False)
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.check_settings()
         journal = runtime.journal
         record = journal.run(run_id)
         if record.workflow != name:
