@@ -58,8 +58,7 @@ def encoded(text: bytes, look: Callable[[bytes], Iterable[Hit]]) -> Iterator[Hit
         size += end - at + 1
     for hit in look(b"".join(pieces)):
         start, end = _place(hit.start, there, here), _place(hit.end, there, here)
-        if start < end:
-            yield hit._replace(start=start, end=end)
+        yield hit._replace(start=start, end=end)
 
 
 def _place(at: int, there: list[int], here: list[int]) -> int:

@@ -100,12 +100,14 @@ def made(pattern: str, unicode: bool = False) -> Pattern:
 
 
 def unbounded(pattern: str) -> str:
-    """A pattern as a trigger: without bounds of repetitions it has fewer states. What it finds too much
-    costs a look.
+    """A pattern as a trigger for RE2: without bounds of repetitions it has fewer states. What it finds
+    too much costs a look. The bounds stay where they are what holds the standard library.
 
     >>> unbounded("a{0,7}b{1,40}c{16,}d{3}")
     'a*b+c+d{3}'
     """
+    if not bounded():
+        return pattern
     return re.sub(
         r"\{([0-9]+),[0-9]*\}", lambda found: "*" if found.group(1) == "0" else "+", pattern
     )

@@ -56,10 +56,7 @@ def private_keys(text: bytes) -> Iterator[Hit]:
     ends = [found.end() for found in compiled(_END).finditer(text)]
     begins = [found.span() for found in compiled(_PRIVATE_KEY).finditer(text)]
     at = 0
-    reached = 0
     for number, (start, body) in enumerate(begins):
-        if start < reached:
-            continue
         limit = begins[number + 1][0] if number + 1 < len(begins) else len(text)
         while at < len(ends) and ends[at] <= body:
             at += 1
@@ -70,5 +67,4 @@ def private_keys(text: bytes) -> Iterator[Hit]:
             if match is None:
                 continue  # a message about keys
             end = body + match.end()
-        reached = end
         yield Hit(start, end, "private key", "private key")

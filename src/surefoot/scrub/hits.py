@@ -29,8 +29,8 @@ class Hit(NamedTuple):
 class Rule(NamedTuple):
     """One way to find secrets.
 
-    ``triggers`` are patterns of which one must be in a text for the rule to be worth a look (without any it is always tried),
-    and ``why`` says in words what it goes by.
+    ``triggers`` are patterns of which one must be in a text for the rule to be worth a look; without
+    any it is always tried. ``why`` says in words what it goes by.
     """
 
     name: str

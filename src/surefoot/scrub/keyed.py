@@ -257,7 +257,7 @@ def _is_code(text: bytes, value: Value, secret: bytes, name: str) -> bool:
         return len(secret) < 6 and not _is_strong(name)
     if b"." in secret and _code().fullmatch(secret):
         return True
-    return not any(map(_is_sign, secret)) and not _is_strong(name)
+    return not any(map(_is_sign, secret)) and (len(secret) < 4 or not _is_strong(name))
 
 
 def _is_strong(name: str) -> bool:
@@ -309,7 +309,7 @@ def _parameters() -> re.Pattern[bytes]:
 
 @cache
 def _one_word() -> re.Pattern[bytes]:
-    return re.compile(rb"[^\s\"'`\\,;)\]}]*")
+    return re.compile(rb"\[[a-z0-9 .]{1,60}\]|[^\s\"'`\\,;)\]}]*")
 
 
 def _authorization(text: bytes, at: int, name: str, out: list[Hit]) -> int:

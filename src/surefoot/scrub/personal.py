@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .engine import compiled
 from .hits import Hit, Rule
 
-__all__ = ["KINDS", "BY_DEFAULT", "is_card", "is_iban", "is_ssn", "personal_rules", "stands_named"]
+__all__ = ["KINDS", "BY_DEFAULT", "is_card", "is_ssn", "personal_rules", "stands_named"]
 
 KINDS = ("email", "phone", "card", "iban", "ssn", "ip")
 BY_DEFAULT = ("email", "phone", "card", "iban", "ssn")
@@ -101,11 +101,6 @@ def iban_length(text: bytes) -> int:
         size -= text[place] not in b" -"
         place += 1
     return place
-
-
-def is_iban(text: bytes) -> bool:
-    """Whether all of it is one (ISO 13616)."""
-    return iban_length(text) == len(text) > 0
 
 
 def is_ssn(text: bytes) -> bool:
@@ -213,7 +208,7 @@ _FORMS = (
     _Form(
         "card",
         r"[0-9]{12}|[0-9]{4}[ -][0-9]{4,6}[ -][0-9]{4,5}",
-        r"[2-68](?:[ -]?[0-9]){12,18}",
+        r"[2-68][0-9]{12,18}|[2-68][0-9]{3}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{3})?|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}",
         is_card,
     ),
     _Form(
