@@ -16,6 +16,7 @@ from surefoot import step
 from surefoot.deadletter import edited, shown_input
 from surefoot.errors import InputError, UsageError
 from surefoot.execution.kept import keep
+from surefoot.scrub import Scrubber
 
 
 @dataclass

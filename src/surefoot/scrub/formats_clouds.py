@@ -159,7 +159,7 @@ FORMATS = (
     Format("openshift token", "sha256~", r"[A-Za-z0-9_-]{43}", "https://docs.openshift.com/container-platform/latest/authentication/managing-oauth-access-tokens.html"),
     Format("tailscale key", "tskey-", r"(?:api-|auth-|client-|scim-|webhook-)?[A-Za-z0-9]{6,30}(?:CNTRL)?-[A-Za-z0-9]{16,60}", "https://tailscale.com/kb/1252/key-prefixes"),
     Format("tailscale legacy key", "tskey-", r"[A-Za-z0-9]{16,40}", "https://tailscale.com/kb/1252/key-prefixes"),
-    Format("ngrok token", "", r"[123][A-Za-z0-9]{26}_[0-9][A-Za-z0-9]{19,21}", "https://ngrok.com/docs/agent/#authtokens", r"[A-Za-z0-9]_[0-9][A-Za-z0-9]{3}"),
+    Format("ngrok token", "", r"[123][A-Za-z0-9]{26}_[0-9][A-Za-z0-9]{19,21}", "https://ngrok.com/docs/agent/#authtokens", r"[A-Za-z0-9]{8}_[0-9]"),
     Format("ngrok key", "ak_ cr_", r"[123][A-Za-z0-9]{26}(?:_[A-Za-z0-9]{18,24})?", "https://ngrok.com/docs/api/"),
     Format("defined networking key", "dnkey-", r"[A-Za-z0-9]{26}-[A-Za-z0-9]{52}", "https://docs.defined.net/guides/automating-host-creation/"),
     Format("fastly token", "", r"(?i:fastly)[^\r\n]{0,30}?([A-Za-z0-9_-]{32})", "https://www.fastly.com/documentation/reference/api/auth-tokens/", r"(?i:fastly)"),

@@ -49,7 +49,7 @@ FORMATS = (
     Format("octopus deploy key", "API-", r"[A-Z0-9]{26,32}", "https://octopus.com/docs/octopus-rest-api/how-to-create-an-api-key"),
     Format("rubygems key", "rubygems_", r"[0-9a-f]{48}", "https://guides.rubygems.org/api-key-scopes/"),
     Format("npm token", "npm_", r"[A-Za-z0-9]{36}", "https://docs.npmjs.com/about-access-tokens"),
-    Format("pypi token", "pypi-", r"[A-Za-z0-9_-]{50,}", "https://pypi.org/help/#apitoken"),
+    Format("pypi token", "pypi-", r"[A-Za-z0-9_-]{50,}", "https://packaging.python.org/en/latest/specifications/pypirc/"),
     Format("nuget key", "oy2", r"[a-z0-9]{43}", "https://learn.microsoft.com/en-us/nuget/nuget-org/scoped-api-keys"),
     Format("crates.io token", "cio", r"[A-Za-z0-9]{32}", "https://doc.rust-lang.org/cargo/reference/publishing.html", r"\bcio[A-Za-z0-9]{4}"),
     Format("clojars token", "CLOJARS_", r"[0-9a-f]{60}", "https://github.com/clojars/clojars-web/wiki/Deploy-Tokens"),

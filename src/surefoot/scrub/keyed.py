@@ -112,7 +112,8 @@ def _name(text: bytes, start: int, begin: int, end: int) -> str:
     if before == b" " and name.lower() in _SECOND_WORDS:
         head = text[max(0, start - 25) : start - 1]
         word = head[len(head.rstrip(_IN_NAMES)) :]
-        name = f"{word.decode('latin-1')}_{name}"
+        if word.isalpha():
+            name = f"{word.decode('latin-1')}_{name}"
     elif before in (b"?", b"&") and name.lower() in ("key", "code"):
         return before.decode() + name
     return name.strip("_-.")

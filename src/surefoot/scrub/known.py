@@ -201,9 +201,9 @@ _LOOK_EVERY = 10.0
 class KnownValues:
     """Finds known values: as they are, escaped as in JSON, quoted as in a URL.
 
-    >>> known = KnownValues(["hunter2!", "hunter2!-and-more"])
-    >>> [(hit.start, hit.end) for hit in known.find(b"hunter2!-and-more, hunter2%21")]
-    [(0, 17), (19, 29)]
+    >>> known = KnownValues(["hunter2!"])
+    >>> [(hit.start, hit.end) for hit in known.find(b"hunter2%21, hunter2!")]
+    [(0, 10), (12, 20)]
     """
 
     def __init__(self, values: Iterable[str]) -> None:

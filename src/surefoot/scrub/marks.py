@@ -79,7 +79,7 @@ def placeholder(kind: str, secret: str, key: bytes | None) -> str:
     """What stands where a secret stood: its kind and, with a key, its mark.
 
     >>> placeholder("jwt", "eyJ…", None), placeholder("jwt", "eyJ…", b"key")
-    ('[jwt]', '[jwt 97dd5c]')
+    ('[jwt]', '[jwt c01219]')
     """
     if isinstance(key, Hidden):
         return key.instead_of(kind, secret)
