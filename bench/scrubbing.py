@@ -14,6 +14,19 @@ from .report import Row
 MEGABYTE = 1_000_000
 
 
+_LINES = (
+    "2026-11-22 14:03:{s:02},123 INFO surefoot.run run 2026-11-22-a1b2 step enrich attempt 2 took 12.3 ms "
+    "tokens={n} key=user:{n}",
+    "2026-11-22T14:03:{s:02}Z ERROR httpx HTTP Request: POST https://api.example.com/v1/chat/completions "
+    '"HTTP/1.1 429 Too Many Requests" request_id=req_{id:032x}',
+    '10.0.0.7 - - [22/Nov/2026:14:03:{s:02} +0000] "GET /items/{n}?page=2 HTTP/1.1" 200 {n} "-" '
+    '"Mozilla/5.0 (X11; Linux x86_64)"',
+    '  File "/app/work.py", line {n}, in enrich\n    raise ValueError(text)',
+    "worker {s}: item 3fa85f64-5717-4562-b3fc-2c963f66{n:04x} done in 7.{n} s; model gpt-4o-mini-2024-07-18; "
+    "author: Ada",
+)  # fmt: skip
+
+
 def log_text(size: int, seed: int = 1) -> str:
     """Lines as programs write them; one in two hundred holds a secret."""
     chance = random.Random(seed)
@@ -22,20 +35,7 @@ def log_text(size: int, seed: int = 1) -> str:
     while length < size:
         number = chance.randrange(10_000)
         lines.append(
-            chance.choice(
-                (
-                    f"2026-11-22 14:03:{number % 60:02},123 INFO surefoot.run run 2026-11-22-a1b2 step "
-                    f"enrich attempt {number % 3} took 12.3 ms tokens={number} key=user:{number}",
-                    f"2026-11-22T14:03:{number % 60:02}Z ERROR httpx HTTP Request: POST "
-                    'https://api.example.com/v1/chat/completions "HTTP/1.1 429 Too Many Requests" '
-                    f"request_id=req_{chance.getrandbits(128):032x}",
-                    f'10.0.0.7 - - [22/Nov/2026:14:03:{number % 60:02} +0000] "GET /items/{number}?page=2 '
-                    f'HTTP/1.1" 200 {number * 7} "-" "Mozilla/5.0 (X11; Linux x86_64)"',
-                    f'  File "/app/work.py", line {number}, in enrich\n    raise ValueError(text)',
-                    f"worker {number % 9}: item 3fa85f64-5717-4562-b3fc-2c963f66{number:04x} done in "
-                    f"{number % 7}.{number} s; model gpt-4o-mini-2024-07-18; author: Ada",
-                )
-            )
+            chance.choice(_LINES).format(n=number, s=number % 60, id=chance.getrandbits(128))
         )
         if number % 200 == 0:
             lines.append(f"ERROR login failed: password=hunter2-{number}")

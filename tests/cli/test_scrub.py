@@ -25,7 +25,9 @@ def surefoot(folder: Path, *args: str, given: bytes = b"") -> subprocess.Complet
 
 def test_a_file_and_a_stream_come_out_without_their_secrets(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_bytes(TEXT)
-    for done in (surefoot(tmp_path, "app.log"), surefoot(tmp_path, given=TEXT), surefoot(tmp_path, "-", given=TEXT)):  # fmt: skip
+    given = (("app.log",), ()), (("-",), TEXT), ((), TEXT)
+    for args, stdin in given:
+        done = surefoot(tmp_path, *args, given=bytes(stdin))
         assert done.returncode == 0 and done.stderr == b""
         lines = done.stdout.decode().splitlines()
         assert lines[0] == "first line"

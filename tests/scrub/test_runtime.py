@@ -140,7 +140,7 @@ def test_a_mistake_in_the_settings_is_told_before_a_run_begins(
     assert str(raised.value).startswith(f"{place}: [scrub] allow[0] = '(' is no pattern")
     config = Config(scrub={"personal": ["names"]})
     with pytest.raises(ConfigError, match=r"Config\(scrub=…\): \[scrub\] personal"):
-        Runtime(config=config).scrubber  # noqa: B018
+        Runtime(config=config).scrubber
 
 
 def test_with_wrong_settings_secrets_are_hidden_all_the_same(tmp_path: Path) -> None:
