@@ -15,15 +15,15 @@ MEGABYTE = 1_000_000
 
 
 _LINES = (
-    "2026-11-22 14:03:{s:02},123 INFO surefoot.run run 2026-11-22-a1b2 step enrich attempt 2 took 12.3 ms "
-    "tokens={n} key=user:{n}",
-    "2026-11-22T14:03:{s:02}Z ERROR httpx HTTP Request: POST https://api.example.com/v1/chat/completions "
-    '"HTTP/1.1 429 Too Many Requests" request_id=req_{id:032x}',
-    '10.0.0.7 - - [22/Nov/2026:14:03:{s:02} +0000] "GET /items/{n}?page=2 HTTP/1.1" 200 {n} "-" '
-    '"Mozilla/5.0 (X11; Linux x86_64)"',
+    ("2026-11-22 14:03:{s:02},123 INFO surefoot.run run 2026-11-22-a1b2 step enrich attempt 2 took 12.3 ms "
+    "tokens={n} key=user:{n}"),
+    ("2026-11-22T14:03:{s:02}Z ERROR httpx HTTP Request: POST https://api.example.com/v1/chat/completions "
+    '"HTTP/1.1 429 Too Many Requests" request_id=req_{id:032x}'),
+    ('10.0.0.7 - - [22/Nov/2026:14:03:{s:02} +0000] "GET /items/{n}?page=2 HTTP/1.1" 200 {n} "-" '
+    '"Mozilla/5.0 (X11; Linux x86_64)"'),
     '  File "/app/work.py", line {n}, in enrich\n    raise ValueError(text)',
-    "worker {s}: item 3fa85f64-5717-4562-b3fc-2c963f66{n:04x} done in 7.{n} s; model gpt-4o-mini-2024-07-18; "
-    "author: Ada",
+    ("worker {s}: item 3fa85f64-5717-4562-b3fc-2c963f66{n:04x} done in 7.{n} s; model gpt-4o-mini-2024-07; "
+    "author: Ada"),
 )  # fmt: skip
 
 

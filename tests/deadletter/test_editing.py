@@ -179,7 +179,9 @@ def test_words_that_look_like_a_placeholder_stay_words() -> None:
 def test_secrets_of_the_environment_are_hidden_too() -> None:
     edit, seen = hand(lambda text: text)
     given = {"one": "the word is correct-horse"}
-    new = edited(keep(given, "x"), bare.spec, edit=edit, scrubber=Scrubber(known=("correct-horse",)))
+    new = edited(
+        keep(given, "x"), bare.spec, edit=edit, scrubber=Scrubber(known=("correct-horse",))
+    )
     assert "correct-horse" not in seen[0] and new == given
 
 
