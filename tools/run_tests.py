@@ -24,7 +24,7 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
+MAIN_ONLY = ("alerts", "codec_libs", "crash", "house", "log_libs", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
 OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules")
 """Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a

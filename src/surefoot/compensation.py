@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .attempts import drive, drive_async
 from .codec import Codec
 from .context import Frame, frame
 from .errors import InDoubt, JournalError, SurefootError
@@ -42,60 +43,46 @@ class Undone:
     detail: str | None = None
 
 
-Act = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], StepSpec]
-
-
 def rollback_sync(run: RunState, specs: Mapping[str, StepSpec]) -> list[Undone]:
     """Undo in the calling thread.
 
     :param run: with the lease of a run that is ``rolling_back``.
     :param specs: the effects by name, as the workflow's code has them now.
     """
-    plan = _plan(run, specs)
-    reply: Any = None
-    while True:
-        try:
-            spec = plan.send(reply)
-        except StopIteration as stop:
-            found: list[Undone] = stop.value
-            return found
-        if isinstance(spec, float):
-            run.clock.sleep(spec)
-            continue
+
+    def handle(what: StepSpec | float) -> Any:
+        if isinstance(what, float):
+            return run.clock.sleep(what)
         try:
             here, scope = _place(run)
-            reply = (call_sync(spec, run, here, scope, spec.policy, (), {}), None)
+            return call_sync(what, run, here, scope, what.policy, (), {}), None
         except Exception as exc:
-            _stop_if_unwritten(run, exc)
-            reply = (None, exc)
+            return None, _unless_unwritten(run, exc)
+
+    return drive(_plan(run, specs), handle)
 
 
 async def rollback_async(run: RunState, specs: Mapping[str, StepSpec]) -> list[Undone]:
     """The same in the calling task; what is no coroutine is simply called."""
-    plan = _plan(run, specs)
-    reply: Any = None
-    while True:
-        try:
-            spec = plan.send(reply)
-        except StopIteration as stop:
-            found: list[Undone] = stop.value
-            return found
-        if isinstance(spec, float):
-            await run.clock.sleep_async(spec)
-            continue
+
+    async def handle(what: StepSpec | float) -> Any:
+        if isinstance(what, float):
+            return await run.clock.sleep_async(what)
         try:
             here, scope = _place(run)
-            reply = (await call_async(spec, run, here, scope, spec.policy, (), {}), None)
+            return await call_async(what, run, here, scope, what.policy, (), {}), None
         except Exception as exc:
-            _stop_if_unwritten(run, exc)
-            reply = (None, exc)
+            return None, _unless_unwritten(run, exc)
+
+    return await drive_async(_plan(run, specs), handle)
 
 
-def _stop_if_unwritten(run: RunState, exc: Exception) -> None:
-    """A journal that fails, or a lease that is lost, is no failure of an undo: the rollback stops,
-    and whoever takes the run over goes on with it."""
+def _unless_unwritten(run: RunState, exc: Exception) -> Exception:
+    """The failure of an undo. A journal that fails, or a lease that is lost, is none: the rollback
+    stops, and whoever takes the run over goes on with it."""
     if isinstance(exc, JournalError) or not run.writable():
         raise exc
+    return exc
 
 
 def _place(run: RunState) -> tuple[Frame, Scope]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .execution.spec import StepSpec
     from .isolation import Pool
     from .journal import Journal
+    from .observe.alerts.beside import Alerting
+    from .observe.alerts.options import AlertOptions
+    from .policy.incidents import IncidentOptions
     from .resources import Resource, Resources
     from .scrub import Scrubber, Watch
 
@@ -91,6 +94,7 @@ class Runtime:
         self._scrubs: _Scrubs | None = None
         self._spare: _Scrubs | None = None
         self._marks: tuple[bool, bytes] | None = None
+        self._alerting: Alerting | None = None
         self._opening = threading.Lock()
         self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
@@ -120,10 +124,21 @@ class Runtime:
                 self.clock,
                 durability=self.durability,
                 lease=self.lease,
+                regression_after=self.incident_options.regression_after,
                 seam=self._seam,
                 create=self._create,
             )
         return self._journal
+
+    @property
+    def incident_options(self) -> IncidentOptions:
+        """The table ``[incidents]``.
+
+        :raises ConfigError: it is wrong.
+        """
+        from .policy.incidents import incident_options
+
+        return incident_options(self.config.incidents, self.config.source)
 
     @property
     def catalog(self) -> Catalog:
@@ -142,15 +157,63 @@ class Runtime:
             return _catalog(self.config.rules, json.dumps(dict(self.config.catalog)), careful=True)
 
     def check_settings(self) -> None:
-        """Read what the user brings, rules and what is scrubbed: before a run begins, so that a mistake
-        in them is told then.
+        """What only some failure would need is looked at before a run begins.
 
-        :raises ConfigError: there is one.
+        :raises ConfigError: there is a mistake in the user's rules, or in what is said of scrubbing or
+            alerts.
         """
         if self.config.rules or self.config.catalog:
-            self.catalog  # noqa: B018
+            self.catalog  # noqa: B018  reading it is what finds mistakes
         if self.config.scrub:
             self.scrubber  # noqa: B018
+        self.keep_locals  # noqa: B018
+        if self.config.alerts:
+            self.alert_options()
+
+    def alert_options(self) -> AlertOptions:
+        """The table ``[alerts]``.
+
+        :raises ConfigError: there is a mistake in it.
+        """
+        from .observe.alerts.options import alert_options
+
+        return alert_options(
+            self.config.alerts, self.config.source, lambda: list(self.catalog.kinds)
+        )
+
+    @property
+    def alerting(self) -> Alerting | None:
+        """What tells people of what happens; None where no sink is configured.
+
+        :raises ConfigError: there is a mistake in the table ``[alerts]``.
+        """
+        if self._alerting is None and self.config.alerts.get("sinks"):
+            from .observe.alerts.beside import Alerting
+            from .observe.alerts.teller import Setting
+
+            setting = Setting(
+                self.path,
+                self.alert_options(),
+                self.clock,
+                self.durability,
+                self.scrub_text,
+                lambda: self.catalog_at_failure.kinds,
+            )
+            self._alerting = Alerting(setting, lambda op: self.journal.group.lazily(op))
+        return self._alerting
+
+    def tell_of_the_dead(self) -> None:
+        """A run whose process died is about to be taken over: that is news while it can be seen."""
+        if self.config.alerts.get("sinks"):
+            self.safely(self._evaluate_alerts, self._evaluate_alerts)
+
+    def _evaluate_alerts(self) -> None:
+        if self.alerting is not None:
+            self.alerting.evaluate()
+
+    def _alert(self, event: Event) -> None:
+        if self.alerting is not None:
+            self.alerting.heard(event)
 
     def check_kinds(self, kinds: Iterable[str], where: str) -> None:
         """:raises DefinitionError: one of ``kinds`` is none; the message names the nearest."""
@@ -246,23 +309,50 @@ class Runtime:
         """Tell all listeners; one that raises is warned about once and breaks nothing."""
         from .observe.logs import log_event
 
-        self._safely(functools.partial(log_event, clean=self.scrub_text), event)
+        self.safely(log_event, lambda: log_event(event, self.scrub_text))
         for listener in self._listeners:
-            self._safely(listener, event)
+            self.safely(listener, functools.partial(listener, event))
+        if self.config.alerts:
+            self.safely(self._alert, lambda: self._alert(event))
 
-    def _safely(self, listener: Listener, event: Event) -> None:
+    def safely(self, who: Callable[..., Any], call: Callable[[], Any]) -> None:
+        """Call what only looks on, or is told: what it raises breaks no run.
+
+        :param who: the function by whose name it is warned about, once.
+        """
         try:
-            listener(event)
+            call()
         except Exception as exc:
-            name = getattr(listener, "__qualname__", repr(listener))
-            if name not in self._warned:
-                self._warned.add(name)
-                warnings.warn(
-                    f"surefoot: a listener failed and is ignored from now on where it does so: "
-                    f"{name}: {type(exc).__name__}: {exc}",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+            self.failed(who, exc)
+
+    def failed(self, who: Callable[..., Any], exc: Exception) -> None:
+        """Warn, once, about what looks on and failed."""
+        name = getattr(who, "__qualname__", repr(who))
+        if name in self._warned:
+            return
+        self._warned.add(name)
+        try:
+            said = self.scrub_text(str(exc))
+        except Exception:  # it cannot be printed, or not be scrubbed
+            said = "(what it says is dropped)"
+        warn(
+            f"surefoot: a listener failed and is ignored from now on where it does so: "
+            f"{name}: {type(exc).__name__}: {said}",
+            stacklevel=4,
+        )
+
+    @property
+    def keep_locals(self) -> bool:
+        """Whether a failure's record keeps the locals of the user's own frames.
+
+        :raises ConfigError: ``locals`` in ``[incidents]`` is no switch.
+        """
+        asked = self.config.incidents.get("locals", False)
+        if not isinstance(asked, bool):
+            raise ConfigError(
+                f"{self.config.source}: [incidents] locals = {asked!r} must be true or false"
+            )
+        return asked
 
     def scrub_text(self, text: str) -> str:
         """``text`` without its secrets. Never raises: what cannot be scrubbed is dropped."""
@@ -281,7 +371,7 @@ class Runtime:
         """
         if self._scrubs is None:
             self._scrubs = _Scrubs(_scrub_settings(self.config))
-        return self._scrubs.current(self._mark_key(), self.clock.monotonic())
+        return self._current(self._scrubs)
 
     def _scrubber_at_failure(self) -> Scrubber:
         """The same where no error may come: with wrong settings there are none, and one is told so."""
@@ -293,7 +383,11 @@ class Runtime:
 
                 _tell(f"surefoot: the settings of scrubbing are left out: {exc}")
                 self._spare = _Scrubs(Scrubber())
-            return self._spare.current(self._mark_key(), self.clock.monotonic())
+            return self._current(self._spare)
+
+    def _current(self, scrubs: _Scrubs) -> Scrubber:
+        now = self.clock.monotonic()
+        return scrubs.current(self._mark_key(), now, self._addresses_of_alerts())
 
     def _mark_key(self) -> bytes:
         """The key of the marks in placeholders: derived from the journal's, where there is one or one
@@ -315,6 +409,16 @@ class Runtime:
         import hmac
 
         return hmac.new(key, b"surefoot: marks of hidden secrets", hashlib.sha256).digest()
+
+    def _addresses_of_alerts(self) -> tuple[str, ...]:
+        """What only they who are told should know: parts of the addresses of alerts."""
+        if not self.config.alerts:
+            return ()
+        try:
+            alerting = self.alerting
+        except ConfigError:  # it is told where a run begins
+            return ()
+        return () if alerting is None else tuple(alerting.secrets)
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -405,9 +509,14 @@ def _catalog(files: tuple[Path, ...], own: str, careful: bool = False) -> Catalo
 
 @functools.lru_cache(maxsize=64)
 def _tell(message: str) -> None:
-    """Warn once. No rule may break a program's error handling, so not even as an error."""
+    """Warn once: no rule may break a program's error handling."""
+    warn(message, stacklevel=5)
+
+
+def warn(message: str, *, stacklevel: int) -> None:
+    """A warning that breaks nothing, also where the program has warnings raised as errors."""
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
     except RuntimeWarning:
         import logging
 
@@ -423,13 +532,15 @@ class _Scrubs:
         self._base = base
         self._watch: Watch = Watch()
         self._made: Scrubber | None = None
-        self._of: tuple[object, bytes] | None = None
+        self._of: tuple[object, bytes, tuple[str, ...]] | None = None
 
-    def current(self, key: bytes, now: float) -> Scrubber:
+    def current(self, key: bytes, now: float, more: tuple[str, ...] = ()) -> Scrubber:
+        """:param more: known values besides those of the process."""
         known = self._watch.current(now, environment=self._base.environment)
-        if self._made is None or self._of is None or self._of[0] is not known or self._of[1] != key:
-            self._made = dataclasses.replace(self._base, known=known, key=key)
-            self._of = (known, key)
+        same = self._of is not None and self._of[0] is known and self._of[1:] == (key, more)
+        if self._made is None or not same:
+            self._made = dataclasses.replace(self._base, known=(*known, *more), key=key)
+            self._of = (known, key, more)
         return self._made
 
 

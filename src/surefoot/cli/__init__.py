@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, completion, doctor, letters, map, operators, recover, run, runs, scrub
+from . import (
+    alerts,
+    catalog,
+    completion,
+    doctor,
+    incidents,
+    letters,
+    map,
+    operators,
+    postmortem,
+    recover,
+    run,
+    runs,
+    scrub,
+)
 from .app import App
 from .options import examples
 
@@ -17,9 +31,12 @@ COMMANDS = (
     runs.runs,
     runs.show,
     letters.dead_letters,
+    incidents.incidents,
     operators.rollback,
     operators.resolve,
     operators.cancel,
+    alerts.alerts,
+    postmortem.postmortem,
     catalog.catalog,
     map.map_,
     scrub.scrub,

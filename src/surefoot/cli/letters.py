@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .app import Group
-from .options import command_options, examples
+from .options import command_options, examples, seconds_given
 from .out import counted, plain, render, table, took, when, write, write_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ F = Callable[..., Any]
     epilog=examples(
         "surefoot dead-letters list",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
     ),
 )
 def dead_letters() -> None:
@@ -85,8 +85,8 @@ def list_(
     from ..journal.letters import letters
     from ..runtime import Runtime
 
-    older = _seconds(older_than, "--older-than")
-    newer = _seconds(newer_than, "--newer-than")
+    older = seconds_given(older_than, "--older-than")
+    newer = seconds_given(newer_than, "--newer-than")
     with Runtime(journal, create=False) as runtime:
         now = runtime.clock.now()
         found = letters(
@@ -108,27 +108,6 @@ def list_(
         else:
             write(render(_table(found, now)))
     return 0
-
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-
-
-def _seconds(age: str | None, option: str) -> float | None:
-    """An age in seconds.
-
-    >>> _seconds("90s", "--older-than"), _seconds("1.5h", "--older-than")
-    (90.0, 5400.0)
-    """
-    from ..errors import UsageError
-
-    if age is None:
-        return None
-    try:
-        return float(age[:-1]) * UNITS[age[-1:]]
-    except (ValueError, KeyError):
-        raise UsageError(
-            f"{option} {age!r}: give a number and a unit: 90s, 15m, 2h, 3d, 1w"
-        ) from None
 
 
 def _told(one: LetterRecord) -> dict[str, Any]:
@@ -325,7 +304,7 @@ def _one(runtime: Runtime, given: str) -> LetterRecord:
         "surefoot dead-letters replay 17 18",
         "surefoot dead-letters replay 17 --edit",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
         "surefoot dead-letters replay --all --step answer --json",
     )
 )
@@ -463,24 +442,20 @@ class _Driver:
     def run(
         self, chosen: Sequence[LetterRecord], *, canary: bool, rate: float | None
     ) -> list[Replay]:
+        from ..attempts import drive
         from ..deadletter import Pause, plan
 
         several = len({one.run_id for one in chosen}) > 1
-        steps = plan(chosen, canary=canary, rate=rate)
-        told: list[Replay] = []
-        reply: Replay | None = None
-        while True:
-            try:
-                what = steps.send(reply)
-            except StopIteration as stop:
-                told = stop.value
-                break
-            reply = None
+
+        def handle(what: Pause | LetterRecord) -> Replay | None:
             if isinstance(what, Pause):
                 self._runtime.clock.sleep(what.seconds)
-                continue
+                return None
             reply = self._one(what, several)
             self._tell(reply)
+            return reply
+
+        told = drive(plan(chosen, canary=canary, rate=rate), handle)
         for one in told:
             if one.outcome == "not_tried" and one.run_id not in self._blocked:
                 self._tell(one)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..attempts import Failure
-from ..context import Frame, entered
+from ..context import Frame, entered, keep_crumb
 from ..errors import DefinitionError, UnsavableError, UsageError
 from ..isolation import Pool, Target
 from ..isolation.exceptions import Extras, Record, extras_of, pack, unpack
@@ -61,6 +61,8 @@ class Place(NamedTuple):
     failure: tuple[int, Record, Extras, Classification] | None
     has_key: bool
     has_meter: bool
+    workflow: str | None = None
+    stage: str | None = None
 
 
 class Body:
@@ -99,9 +101,10 @@ class _InChild:
 
     importing = False
 
-    def __init__(self, run_id: str | None, created_at: float | None) -> None:
+    def __init__(self, run_id: str | None, created_at: float | None, workflow: str | None) -> None:
         self.run_id = run_id
         self.created_at = created_at
+        self.workflow = workflow
 
     def refuse(self, where: str) -> str:
         return (
@@ -148,7 +151,8 @@ def _frame(place: Place, channel: Channel) -> Frame:
         effect=_Key(channel) if place.has_key else None,
         meter=_Meter(channel) if place.has_meter else None,
         once=True,  # the step around owns the retries
-        child=_InChild(place.run_id, place.created_at),
+        child=_InChild(place.run_id, place.created_at, place.workflow),
+        stage=place.stage,
     )
 
 
@@ -178,6 +182,9 @@ def _job(command: Invoke, where: InProcess, stop: Stop | None = None) -> Job:
             return frame.effect.ask()
         if word == "spend":
             frame.meter.charge(*data)
+        if word == "log":
+            message = str(data["msg"])
+            keep_crumb(frame, data["created"], data["levelname"], data["name"], message)
         return None
 
     return Job(
@@ -233,6 +240,8 @@ def _place(frame: Frame) -> Place:
         failure,
         frame.effect is not None,
         frame.meter is not None,
+        run.workflow if run is not None else None,
+        frame.stage,
     )
 
 

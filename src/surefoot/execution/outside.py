@@ -96,6 +96,7 @@ class _Outside:
             once=self.policy.attempts != 1,
             disabled=outer is not None and outer.disabled,
             child=outer.child if outer is not None else None,
+            stage=spec.stage,
         )
         fn, args, kwargs, changes = spec.fn, self.args, self.kwargs, command.changes
         if command.fallback is not None:

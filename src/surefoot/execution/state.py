@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from ..events import Event
 from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
+from ..journal.writes import ProcessWrite
 from ..model import Classification
 from ..resources import Resource
 from ..store.base import Op
@@ -21,6 +23,10 @@ from .spec import StepSpec
 
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
 
+PROBE = "a value like any other"
+"""Put under a name to see whether it is hidden there."""
+NAMES = 10_000
+"""Names of which a run remembers whether they are a secret's."""
 OnDrift = Literal["stop", "rerun", "reuse"]
 
 
@@ -41,7 +47,10 @@ class Services(Protocol):
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
     def emit(self, event: Event) -> None: ...
+    @property
+    def keep_locals(self) -> bool: ...
     def scrub_text(self, text: str) -> str: ...
+    def scrub(self, value: Any) -> Any: ...
     def pickle_key(self) -> bytes: ...
     def resource(self, name: str) -> Resource: ...
     def hear(self) -> None: ...
@@ -120,6 +129,8 @@ class RunState:
         self.warned: set[str] = set()
         self.specs: dict[str, StepSpec] = {}
         self.kept: dict[str, dict[str, Stored]] = {}
+        self._secret_names: dict[str, bool] = {}
+        self._process: tuple[int, ProcessWrite] | None = None
         self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
         self._keys: dict[tuple[str, str], Future[None]] = {}
 
@@ -175,6 +186,31 @@ class RunState:
                 return
             self.warned.add(what)
         tell()
+
+    def this_process(self, fn: Callable[..., Any]) -> ProcessWrite:
+        """Who tells of a failure, found out with the run's first one.
+
+        :param fn: the function that failed: its folder says which commit runs.
+        """
+        from .record.process import this_process
+
+        pid = os.getpid()
+        if self._process is None or self._process[0] != pid:
+            self._process = (pid, this_process(fn, self.services.scrub_text))
+        return self._process[1]
+
+    def is_secret(self, name: str) -> bool:
+        """Whether what stands under a name is a secret, as the scrubber and its settings see it."""
+        found = self._secret_names.get(name)
+        if found is None:
+            probe = {name: PROBE}
+            try:
+                found = bool(self.services.scrub(probe) != probe)
+            except Exception:  # what cannot be scrubbed is not shown
+                found = True
+            if len(self._secret_names) < NAMES:
+                self._secret_names[name] = found
+        return found
 
     # -- what nested steps completed ----------------------------------------------------------
 

@@ -232,7 +232,8 @@ def _skipped(
     )
     tx(
         "INSERT INTO dead_letters (run_pk, call_id, step, item, item_id, input, kind, fingerprint, "
-        "reason, state, created_at) VALUES (?, ?, ?, ?, ?, ?, 'in_doubt', '', ?, 'open', ?) "
+        "reason, state, created_at) VALUES (?, ?, ?, ?, ?, ?, 'in_doubt', coalesce((SELECT fingerprint "
+        "FROM failures WHERE run_pk = ? AND call_id = ? ORDER BY pk DESC LIMIT 1), ''), ?, 'open', ?) "
         "ON CONFLICT (run_pk, call_id) DO UPDATE SET state = 'open', kind = 'in_doubt', "
         "reason = excluded.reason, settled_at = NULL, note = NULL",
         (
@@ -242,6 +243,8 @@ def _skipped(
             doubt.item,
             doubt.item_id,
             doubt.arguments,
+            lease.run_pk,
+            doubt.call_id,
             reason,
             now,
         ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.base import Op, Store, Tx
+from .incidents import settle
 from .leases import Lease
 from .writes import FENCE, NewCall, checked, fenced
 
@@ -312,6 +313,10 @@ def discard(letter_pk: int, reason: str, now: float) -> Op:
             "WHERE pk = ? AND state = 'open'",
             (reason, now, letter_pk),
         )
-        return bool(cursor.rowcount)
+        if not cursor.rowcount:
+            return False
+        of = tx("SELECT run_pk FROM dead_letters WHERE pk = ?", (letter_pk,)).fetchone()
+        settle(tx, of[0], now)
+        return True
 
     return write

@@ -8,7 +8,14 @@ from typing import Any
 
 from ..errors import UnknownRun
 from ..store.base import Store
-from .records import CallRecord, DeadLetterRecord, FailureRecord, RunRecord, columns
+from .records import (
+    CallRecord,
+    DeadLetterRecord,
+    FailureRecord,
+    ProcessRecord,
+    RunRecord,
+    columns,
+)
 
 __all__ = ["KindSeen", "Reading"]
 
@@ -101,6 +108,15 @@ class Reading:
             parameters,
         )
         return [FailureRecord(*row) for row in rows]
+
+    def processes(self, run_pk: int) -> list[ProcessRecord]:
+        """The processes that saw a run's failures, in the order of their first ones."""
+        rows = self.store.read(
+            f"SELECT {columns(ProcessRecord)} FROM processes WHERE pk IN "
+            "(SELECT process_pk FROM failures WHERE run_pk = ?) ORDER BY pk",
+            (run_pk,),
+        )
+        return [ProcessRecord(*row) for row in rows]
 
     def claim_arguments(self, effect: str, key: str) -> bytes | None:
         """The saved arguments of the deed that a key stands for, raw; None where none were kept."""

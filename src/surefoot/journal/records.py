@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CallRecord", "DeadLetterRecord", "FailureRecord", "RunRecord", "columns"]
+__all__ = [
+    "CallRecord",
+    "DeadLetterRecord",
+    "FailureRecord",
+    "ProcessRecord",
+    "RunRecord",
+    "columns",
+]
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,16 @@ class FailureRecord:
     tokens: int
     process_pk: int | None
     detail: str | None
+
+
+@dataclass(frozen=True)
+class ProcessRecord:
+    """A process that saw a failure; ``at`` is that of its first one, ``detail`` is JSON."""
+
+    pk: int
+    name: str
+    at: float
+    detail: str
 
 
 @dataclass(frozen=True)

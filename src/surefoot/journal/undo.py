@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..store.base import Op, Store, Tx
+from .incidents import body_failed
 from .leases import Lease
 from .letters import settle_letter
 from .writes import FENCE, checked, fenced
@@ -73,7 +74,7 @@ def compensations(store: Store, run_pk: int) -> list[Compensation]:
     return [Compensation(*row) for row in rows]
 
 
-def begin_rollback(lease: Lease, error: str | None) -> Op:
+def begin_rollback(lease: Lease, error: str | None, now: float) -> Op:
     """From now on the run is being rolled back, whoever goes on with it."""
 
     def write(tx: Tx) -> None:
@@ -84,6 +85,7 @@ def begin_rollback(lease: Lease, error: str | None) -> Op:
             f"WHERE pk = ? AND {FENCE}",
             (error, lease.run_pk),
         )
+        body_failed(tx, lease, error, now)
 
     return write
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..codec import Codec
+from .callbacks import NOBODY, Callbacks
 
 __all__ = ["Definition", "Rollback"]
 
@@ -18,7 +19,7 @@ class Definition:
     """A workflow as its decorator left it.
 
     ``max_cost`` is US dollars that one run may cost. ``rollback="on_halt"`` undoes the effects of a
-    run that halts.
+    run that halts. ``callbacks`` are told how a run ended.
     """
 
     fn: Callable[..., Any]
@@ -26,3 +27,4 @@ class Definition:
     codec: Codec
     max_cost: float | None = None
     rollback: Rollback | None = None
+    callbacks: Callbacks = NOBODY

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..attempts import drive, drive_async
 from ..deadletter import Pause, Replay, Replaying, plan, replayable
 from ..errors import UsageError
 from ..execution.kept import restore
@@ -212,19 +213,14 @@ def replay_sync(
     rate: float | None,
 ) -> list[Replay]:
     with _opened(workflow, given, changes) as held:
-        steps = plan(in_order(given), canary=canary, rate=rate)
-        reply: Replay | None = None
-        while True:
-            try:
-                what = steps.send(reply)
-            except StopIteration as stop:
-                found: list[Replay] = stop.value
-                return found
-            reply = None
+
+        def handle(what: Pause | LetterRecord) -> Replay | None:
             if isinstance(what, Pause):
                 held.runtime.clock.sleep(what.seconds)
-            else:
-                reply = held.replay(what)
+                return None
+            return held.replay(what)
+
+        return drive(plan(in_order(given), canary=canary, rate=rate), handle)
 
 
 async def replay_async(
@@ -236,16 +232,11 @@ async def replay_async(
     rate: float | None,
 ) -> list[Replay]:
     with _opened(workflow, given, changes) as held:
-        steps = plan(in_order(given), canary=canary, rate=rate)
-        reply: Replay | None = None
-        while True:
-            try:
-                what = steps.send(reply)
-            except StopIteration as stop:
-                found: list[Replay] = stop.value
-                return found
-            reply = None
+
+        async def handle(what: Pause | LetterRecord) -> Replay | None:
             if isinstance(what, Pause):
                 await held.runtime.clock.sleep_async(what.seconds)
-            else:
-                reply = await held.replay_async(what)
+                return None
+            return await held.replay_async(what)
+
+        return await drive_async(plan(in_order(given), canary=canary, rate=rate), handle)

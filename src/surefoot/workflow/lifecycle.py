@@ -32,6 +32,8 @@ from ..journal.runs import MAX_TAKEOVERS, Ending
 from ..journal.superseding import supersede
 from ..journal.undo import begin_rollback
 from ..journal.writes import forget
+from ..model import Classification
+from ..observe.crumbs import keep_crumbs
 from ..runtime import Runtime
 from .definition import Definition
 from .from_step import calls_from
@@ -39,6 +41,8 @@ from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
+MESSAGE = 10_000
+"""Characters of what ended a run."""
 PASSING = ("cancelled", "control_flow")
 NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 """Kinds of halts that never start a rollback: a person must look first."""
@@ -72,8 +76,10 @@ class Session:
         kwargs: Mapping[str, Any],
         *,
         resumed: bool,
+        finished: bool = False,
         on_drift: OnDrift = "stop",
     ) -> None:
+        """:param finished: it had completed, and is gone through once more."""
         self.runtime = runtime
         self._owned = owned
         self.definition = definition
@@ -86,12 +92,18 @@ class Session:
         self.exception: BaseException | None = None
         self.rolling_back = False
         self.error: dict[str, Any] | None = None
+        self.ended: str | None = None
+        """The status that was written at the end; None while it runs, or where it was not written."""
+        self.recovers = resumed and not finished
+        """Whether it goes on with a run that had stopped before it was done."""
+        self.halted = False
         self._on_drift: OnDrift = on_drift
         self._lease = lease
         self._resumed = resumed
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
+        keep_crumbs()
         runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 
     def _fresh(self, recorded: Recorded | None) -> RunState:
@@ -180,28 +192,41 @@ class Session:
             self.state = self._fresh(Recorded(journal.calls(state.lease.run_pk)))
             self.exception = None
             return True
-        error = {
-            "type": classification.type,
-            "message": self.runtime.scrub_text(_text(exc))[:10_000],
-            "kind": classification.kind,
-            "category": classification.category,
-            "recoverable": classification.recoverable,
-            "fingerprint": classification.fingerprint,
-            "rule": classification.rule,
-            "calls": list(ended),
-        }
+        error = self._error(exc, classification, ended)
         kinds = (classification.kind, halted_as(exc))
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
             try:
-                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+                journal.group.commit(
+                    begin_rollback(state.lease, json.dumps(error), self.runtime.clock.now())
+                )
             except (JournalError, RunLocked) as failed:
                 self.rollback_failed(failed)
                 raise
-            self.error, self.rolling_back = error, True
+            self.error, self.rolling_back, self.halted = error, True, True
             return False
         self._stop("halted", exc, error, ended)
         return False
+
+    def _message(self, exc: BaseException) -> str:
+        from ..execution.record import clean_text
+
+        return clean_text(_text(exc), MESSAGE, self.runtime.scrub_text)
+
+    def _record(self, exc: BaseException, type_name: str) -> dict[str, Any]:
+        """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
+        from ..execution.record import body_record
+
+        return body_record(
+            exc,
+            type_name,
+            self.definition.fn,
+            self.args,
+            self.kwargs,
+            self.runtime.scrub_text,
+            self.state.is_secret,
+            self.runtime.keep_locals,
+        )
 
     # -- rollback -----------------------------------------------------------------------------
 
@@ -278,7 +303,38 @@ class Session:
 
     def _end(self, ending: Ending, exc: BaseException | None = None) -> None:
         self.runtime.journal.end_run(self.state.lease, ending)
+        self.ended = ending.status
         self.runtime.emit(RunEnded(self.state.run_id, self.name, ending.status, exc))
+
+    def stuck(self) -> None:
+        """Its process died again and again before anything new was saved: a person must look."""
+        run_id = self.state.run_id
+        exc = ProcessCrashed(
+            f"run {run_id} was taken over {self.record.takeovers - 1} times in a row without one new "
+            "checkpoint: something in it kills its process. Look at the last step that began with: "
+            f"surefoot show {run_id}; then resume it"
+        )
+        self.exception = exc
+        self._stop("halted", exc, self._error(exc, self.runtime.classify(exc), ()))
+
+    def _error(
+        self, exc: BaseException, classification: Classification, ended: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """What is kept of what ended a run."""
+        error = {
+            "type": classification.type,
+            "message": self._message(exc),
+            "kind": classification.kind,
+            "category": classification.category,
+            "severity": classification.severity,
+            "recoverable": classification.recoverable,
+            "fingerprint": classification.fingerprint,
+            "rule": classification.rule,
+            "calls": list(ended),
+        }
+        if not ended:
+            error.update(self._record(exc, classification.type))
+        return error
 
     # -- results ------------------------------------------------------------------------------
 
@@ -309,7 +365,7 @@ class Session:
 def _text(exc: BaseException) -> str:
     try:
         return text_of(exc)
-    except Exception:
+    except BaseException:  # one that tries to end the program while it is asked what it says
         return "(its message cannot be read)"
 
 
@@ -388,6 +444,8 @@ def rollback_session(
                 f"run {run_id} is a run of workflow {record.workflow}, not of {definition.name}; "
                 f"roll it back with: surefoot rollback {run_id}"
             )
+        if record.status in ("running", "rolling_back"):
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, to_roll_back=True)
         assert lease is not None
         taken = journal.run(run_id)
@@ -444,16 +502,17 @@ def resume_session(
         if from_step is not None:
             calls_from(journal, record, from_step)  # what it refuses, it refuses before it is taken
         args, kwargs = load(fn, record.input, f"workflow {name}")
+        if record.status == "running":
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, again=again)
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)
         taken = journal.run(run_id)
-        if taken.takeovers > MAX_TAKEOVERS:
-            return _stuck(runtime, owned, journal, lease, taken, codec)
-        if from_step is not None:
+        stuck = taken.takeovers > MAX_TAKEOVERS
+        if from_step is not None and not stuck:
             chosen = calls_from(journal, taken, from_step)
             journal.group.commit(supersede(lease, chosen, runtime.clock.now()))
-        return Session(
+        session = Session(
             runtime,
             owned,
             definition,
@@ -462,8 +521,12 @@ def resume_session(
             args,
             kwargs,
             resumed=True,
+            finished=record.status == "completed",
             on_drift=on_drift,
         )
+        if stuck:
+            session.stuck()
+        return session
     except BaseException:
         owned.__exit__(None, None, None)
         raise
@@ -485,38 +548,6 @@ def goes_through_again(journal: Journal, record: RunRecord, from_step: str | Non
     if from_step is not None:
         return True
     return newly_replayed(journal.store, record.pk, record.ended_at or 0.0) > 0
-
-
-def _stuck(
-    runtime: Runtime,
-    owned: AbstractContextManager[Any],
-    journal: Journal,
-    lease: Lease,
-    record: RunRecord,
-    codec: Codec,
-) -> Run[Any]:
-    """Its process died again and again before anything new was saved: a person must look."""
-    exc = ProcessCrashed(
-        f"run {record.run_id} was taken over {record.takeovers - 1} times in a row without one new "
-        "checkpoint: something in it kills its process. Look at the last step that began with: "
-        f"surefoot show {record.run_id}; then resume it"
-    )
-    classification = runtime.classify(exc)
-    error = {
-        "type": classification.type,
-        "message": str(exc),
-        "kind": classification.kind,
-        "category": classification.category,
-        "recoverable": classification.recoverable,
-        "fingerprint": classification.fingerprint,
-        "rule": classification.rule,
-        "calls": [],
-    }
-    try:
-        journal.end_run(lease, Ending("halted", error=json.dumps(error)))
-        return read_run(journal, record.run_id, codec, exception=exc)
-    finally:
-        owned.__exit__(None, None, None)
 
 
 # -- an effect outside of a run -------------------------------------------------------------------

@@ -9,11 +9,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..codec import Codec
-from ..context import Frame, entered, frame
+from ..context import Frame, crumbs_of, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
 from ..execution.isolated import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
+from .callbacks import Callbacks, tell, tell_async
 from .definition import Definition, Rollback
 from .inputs import load_input, save_input
 from .run import Run
@@ -54,6 +55,8 @@ class Workflow(Generic[P, R]):
         prefix: tuple[Any, ...] = (),
         max_cost: float | None = None,
         rollback: Rollback | None = None,
+        on_halt: Callable[[Run[Any]], Any] | None = None,
+        on_recovered: Callable[[Run[Any]], Any] | None = None,
     ) -> None:
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(
@@ -73,7 +76,10 @@ class Workflow(Generic[P, R]):
         number = isinstance(max_cost, (int, float)) and not isinstance(max_cost, bool)
         if max_cost is not None and not (number and max_cost > 0):
             raise DefinitionError(f"{where}: max_cost={max_cost!r} must be US dollars above 0")
-        self.definition = Definition(fn, self.name, Codec.of(fn, where=where), max_cost, rollback)
+        callbacks = Callbacks(on_halt, on_recovered)
+        callbacks.check(where, is_async=self.is_async)
+        codec = Codec.of(fn, where=where)
+        self.definition = Definition(fn, self.name, codec, max_cost, rollback, callbacks)
         functools.update_wrapper(self, fn)
 
     @overload
@@ -96,6 +102,7 @@ class Workflow(Generic[P, R]):
             "prefix": self._prefix,
             "max_cost": self.definition.max_cost,
             "rollback": self.definition.rollback,
+            **self.definition.callbacks._asdict(),
         }
         return type(self)(self._fn, **{**given, **changed})
 
@@ -293,7 +300,7 @@ class Workflow(Generic[P, R]):
         )
 
     def _drive(self, session: lifecycle.Session, *, raising: bool) -> Any:
-        while True:
+        while session.ended is None:
             try:
                 with entered(session.frame()):
                     value = self._fn(*session.args, **session.kwargs)
@@ -302,22 +309,24 @@ class Workflow(Generic[P, R]):
                     continue
                 if session.rolling_back:
                     self._roll_back(session)
+                tell(session)
                 if raising:
                     raise
                 return None
-            return self._completed(session, value, raising)
-
-    def _completed(self, session: lifecycle.Session, value: Any, raising: bool) -> Any:
-        try:
-            session.completed(value)
-        except UnsavableError:  # the run is halted by now, and its Run says so
-            if raising:
-                raise
-            return None
-        return value
+            try:
+                session.completed(value)
+            except UnsavableError:  # the run is halted by now, and its Run says so
+                tell(session)
+                if raising:
+                    raise
+                return None
+            tell(session)
+            return value
+        tell(session)
+        return _stuck(session, raising)
 
     async def _drive_async(self, session: lifecycle.Session, *, raising: bool) -> Any:
-        while True:
+        while session.ended is None:
             try:
                 with entered(session.frame()):
                     value = await self._fn(*session.args, **session.kwargs)
@@ -326,10 +335,21 @@ class Workflow(Generic[P, R]):
                     continue
                 if session.rolling_back:
                     await self._roll_back_async(session)
+                await tell_async(session)
                 if raising:
                     raise
                 return None
-            return self._completed(session, value, raising)
+            try:
+                session.completed(value)
+            except UnsavableError:
+                await tell_async(session)
+                if raising:
+                    raise
+                return None
+            await tell_async(session)
+            return value
+        await tell_async(session)
+        return _stuck(session, raising)
 
     # -- rollback -----------------------------------------------------------------------------
 
@@ -425,7 +445,10 @@ class Workflow(Generic[P, R]):
             failure=here.failure,
             once=here.once,
             fence=here.fence,
+            stage=here.stage,
         )
+        if here.step is not None:
+            inner.crumbs = crumbs_of(here)  # what it logs belongs to the attempt around it
         if self.is_async:
             return self._inside_async(inner, args, kwargs)
         with entered(inner):
@@ -450,6 +473,12 @@ def _told(session: lifecycle.Session) -> Run[Any]:
     return session.run()
 
 
+def _stuck(session: lifecycle.Session, raising: bool) -> None:
+    """A run that was over before its body was called."""
+    if raising and session.exception is not None:
+        raise session.exception
+
+
 def _result_of(run: Run[Any]) -> Any:
     """A call on a run that exists: its result, or an error that says what it is."""
     return run.result
@@ -465,6 +494,8 @@ def workflow(
     name: str | None = None,
     max_cost: float | None = None,
     rollback: Rollback | None = None,
+    on_halt: Callable[[Run[Any]], Any] | None = None,
+    on_recovered: Callable[[Run[Any]], Any] | None = None,
 ) -> Callable[[Callable[P, T]], Workflow[P, T]]: ...
 def workflow(
     fn: Any = None,
@@ -473,6 +504,8 @@ def workflow(
     name: str | None = None,
     max_cost: float | None = None,
     rollback: Rollback | None = None,
+    on_halt: Callable[[Run[Any]], Any] | None = None,
+    on_recovered: Callable[[Run[Any]], Any] | None = None,
 ) -> Any:
     """Make a function a workflow: each call of it is a run in the journal.
 
@@ -480,6 +513,10 @@ def workflow(
     :param max_cost: US dollars that one run may cost, all attempts of all steps and resumes together;
         before the next attempt it halts as ``budget_exceeded``.
     :param rollback: ``"on_halt"`` undoes the effects of a run that halts; see docs/effects.md.
+    :param on_halt: is called with the :class:`Run` once it has halted, and was rolled back if it is to
+        be. What it raises is warned about and changes nothing. An async workflow awaits an async one.
+    :param on_recovered: is called with the Run that completed after it had stopped: halted, was
+        interrupted, or lost its process.
     :raises DefinitionError: at once, for anything that cannot work.
 
     >>> @workflow
@@ -487,7 +524,13 @@ def workflow(
     >>> triage
     <workflow triage>
     """
-    options: dict[str, Any] = {"name": name, "max_cost": max_cost, "rollback": rollback}
+    options: dict[str, Any] = {
+        "name": name,
+        "max_cost": max_cost,
+        "rollback": rollback,
+        "on_halt": on_halt,
+        "on_recovered": on_recovered,
+    }
     if fn is None:
         return lambda given: workflow_of(given, options)
     return workflow_of(fn, options)
