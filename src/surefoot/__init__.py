@@ -16,7 +16,7 @@ from .execution.output import no_nan
 from .execution.spec import Happened, NotHappened
 from .model import Classification
 from .policy import grow, halve, last_error, on, split, truncate
-from .runtime import Runtime, classify, scrub
+from .runtime import Runtime, classify, hide, scrub
 from .workflow.batch import Batch, Outcome
 from .workflow.current import Current, current
 from .workflow.run import Run
@@ -49,6 +49,7 @@ __all__ = [
     "effect",
     "grow",
     "halve",
+    "hide",
     "idempotency_key",
     "last_error",
     "no_nan",

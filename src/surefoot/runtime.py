@@ -1,10 +1,11 @@
 """What a run needs, put together once: journal, clock, catalog, settings, listeners.
 
-Also the public :func:`classify` and :func:`scrub`.
+Also the public :func:`classify`, :func:`scrub` and :func:`hide`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import Clock, SystemClock
 from .config import Config, brought_rules, default_journal, journal_path, load_config
 from .context import Frame, enter, frame, leave
-from .errors import ConfigError, DefinitionError, JournalError
+from .errors import ConfigError, DefinitionError, InputError, JournalError
 from .events import Event
 from .model import BUILTIN_KINDS, Classification, Stage
 
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from .observe.alerts.options import AlertOptions
     from .policy.incidents import IncidentOptions
     from .resources import Resource, Resources
+    from .scrub import Scrubber, Watch
 
-__all__ = ["Runtime", "classify", "scrub"]
+__all__ = ["Runtime", "classify", "hide", "scrub"]
 
 Listener = Callable[[Event], None]
 
@@ -89,6 +91,9 @@ class Runtime:
         self._warned: set[str] = set()
         self._resources: Resources | None = None
         self._workers: Pool | None = None
+        self._scrubs: _Scrubs | None = None
+        self._spare: _Scrubs | None = None
+        self._marks: tuple[bool, bytes] | None = None
         self._alerting: Alerting | None = None
         self._opening = threading.Lock()
         self._heard = float("-inf")
@@ -151,19 +156,16 @@ class Runtime:
         except ConfigError:
             return _catalog(self.config.rules, json.dumps(dict(self.config.catalog)), careful=True)
 
-    @property
-    def has_own_rules(self) -> bool:
-        """Whether the user brings rules or kinds: they are read before a run begins, so that a
-        mistake in them is told then."""
-        return bool(self.config.rules or self.config.catalog)
-
     def check_settings(self) -> None:
         """What only some failure would need is looked at before a run begins.
 
-        :raises ConfigError: there is a mistake in the user's rules, or in what is said of alerts.
+        :raises ConfigError: there is a mistake in the user's rules, or in what is said of scrubbing or
+            alerts.
         """
-        if self.has_own_rules:
+        if self.config.rules or self.config.catalog:
             self.catalog  # noqa: B018  reading it is what finds mistakes
+        if self.config.scrub:
+            self.scrubber  # noqa: B018
         self.keep_locals  # noqa: B018
         if self.config.alerts:
             self.alert_options()
@@ -353,25 +355,70 @@ class Runtime:
         return asked
 
     def scrub_text(self, text: str) -> str:
-        from .scrub import scrub_text
-
-        return scrub_text(text, known=self._known_secrets())
+        """``text`` without its secrets. Never raises: what cannot be scrubbed is dropped."""
+        return self._scrubber_at_failure().text(text)
 
     def scrub(self, value: Any) -> Any:
-        """``value`` in the same shape, without the secrets in it."""
-        from .scrub import scrub as clean
+        """``value`` in the same shape, without the secrets in it. Never raises."""
+        return self._scrubber_at_failure().value(value)
 
-        return clean(value, known=self._known_secrets())
+    @property
+    def scrubber(self) -> Scrubber:
+        """What hides secrets: the settings' patterns and names, the values that are known now, and the
+        journal's key. It is made anew only when one of these has changed.
 
-    def _known_secrets(self) -> tuple[str, ...]:
-        """Those of the environment, and the addresses of alerts."""
+        :raises ConfigError: the table ``[scrub]`` is wrong.
+        """
+        if self._scrubs is None:
+            self._scrubs = _Scrubs(_scrub_settings(self.config))
+        return self._current(self._scrubs)
+
+    def _scrubber_at_failure(self) -> Scrubber:
+        """The same where no error may come: with wrong settings there are none, and one is told so."""
+        try:
+            return self.scrubber
+        except ConfigError as exc:
+            if self._spare is None:
+                from .scrub import Scrubber
+
+                _tell(f"surefoot: the settings of scrubbing are left out: {exc}")
+                self._spare = _Scrubs(Scrubber())
+            return self._current(self._spare)
+
+    def _current(self, scrubs: _Scrubs) -> Scrubber:
+        now = self.clock.monotonic()
+        return scrubs.current(self._mark_key(), now, self._addresses_of_alerts())
+
+    def _mark_key(self) -> bytes:
+        """The key of the marks in placeholders: derived from the journal's, where there is one or one
+        is being written. Nothing is made just to show something: then it is the process's own."""
+        journal = self._journal is not None
+        if self._marks is None or (journal and not self._marks[0]):
+            self._marks = (journal, self._derived(journal and self._create) or _process_key())
+        return self._marks[1]
+
+    def _derived(self, make: bool) -> bytes | None:
+        try:
+            path = Path(f"{self.path}.key")
+            if not make and (not path.exists() or path.stat().st_size != KEY_BYTES):
+                return None
+            key = self.pickle_key()
+        except (ConfigError, JournalError, OSError):
+            return None
+        import hashlib
+        import hmac
+
+        return hmac.new(key, b"surefoot: marks of hidden secrets", hashlib.sha256).digest()
+
+    def _addresses_of_alerts(self) -> tuple[str, ...]:
+        """What only they who are told should know: parts of the addresses of alerts."""
         if not self.config.alerts:
-            return known_secrets()
+            return ()
         try:
             alerting = self.alerting
         except ConfigError:  # it is told where a run begins
-            alerting = None
-        return (*known_secrets(), *(alerting.secrets if alerting is not None else ()))
+            return ()
+        return () if alerting is None else tuple(alerting.secrets)
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -476,16 +523,40 @@ def warn(message: str, *, stacklevel: int) -> None:
         logging.getLogger("surefoot").warning("%s", message)
 
 
-SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
+class _Scrubs:
+    """The scrubber of a runtime, made anew when a known value or the key has changed."""
+
+    def __init__(self, base: Scrubber) -> None:
+        from .scrub import Watch
+
+        self._base = base
+        self._watch: Watch = Watch()
+        self._made: Scrubber | None = None
+        self._of: tuple[object, bytes, tuple[str, ...]] | None = None
+
+    def current(self, key: bytes, now: float, more: tuple[str, ...] = ()) -> Scrubber:
+        """:param more: known values besides those of the process."""
+        known = self._watch.current(now, environment=self._base.environment)
+        same = self._of is not None and self._of[0] is known and self._of[1:] == (key, more)
+        if self._made is None or not same:
+            self._made = dataclasses.replace(self._base, known=(*known, *more), key=key)
+            self._of = (known, key, more)
+        return self._made
 
 
-def known_secrets() -> tuple[str, ...]:
-    """The values of secret-named environment variables, which must never be shown."""
-    return tuple(
-        value
-        for name, value in os.environ.items()
-        if len(value) >= 8 and any(part in name.upper() for part in SECRET_NAMES)
-    )
+def _scrub_settings(config: Config) -> Scrubber:
+    from .scrub import scrubber_from
+
+    try:
+        return scrubber_from(config.scrub)
+    except ValueError as exc:
+        raise ConfigError(f"{config.source or 'Config(scrub=…)'}: [scrub] {exc}") from exc
+
+
+@functools.cache
+def _process_key() -> bytes:
+    """A key that nobody keeps: marks are the same within this process."""
+    return os.urandom(KEY_BYTES)
 
 
 def current_runtime() -> Runtime | None:
@@ -516,6 +587,33 @@ def scrub(value: Any) -> Any:
     >>> scrub({"password": "hunter2", "model": "small"})["model"]
     'small'
     """
-    from .scrub import scrub as clean
+    return (current_runtime() or _without_settings_that_are_wrong()).scrub(value)
 
-    return clean(value, known=known_secrets())
+
+def _without_settings_that_are_wrong() -> Runtime:
+    try:
+        return Runtime(create=False)
+    except ConfigError as exc:
+        _tell(f"surefoot: the settings are left out: {exc}")
+        return Runtime(create=False, config=Config())
+
+
+def hide(value: Any) -> None:
+    """Hold ``value`` for a secret from now on: it is hidden wherever this process writes or shows
+    something, in every runtime, however it is written there (escaped, URL-encoded).
+
+    For what no name and no format tells: a password that was typed in, a token that a vault gave.
+
+    :param value: a text, bytes or a ``SecretStr``, of six characters or more.
+    :raises InputError: it is shorter, or none of these.
+
+    >>> hide("correct horse battery")
+    >>> "horse" in scrub("the phrase was: correct horse battery")
+    False
+    """
+    from .scrub import hide as hide_
+
+    try:
+        hide_(value)
+    except (TypeError, ValueError) as exc:
+        raise InputError(f"hide(): {exc}") from None

@@ -37,7 +37,7 @@ COMMANDS = dict(walk((), main))
 
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
-        *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
+        *("run", "resume", "recover", "runs", "show", "map", "scrub", "doctor", "completion"),
         *("rollback", "resolve", "cancel", "dead-letters", "postmortem"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
         *("alerts", *(f"alerts {name}" for name in ("list", "test", "flush", "retry", "rules"))),

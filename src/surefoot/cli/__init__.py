@@ -17,6 +17,7 @@ from . import (
     recover,
     run,
     runs,
+    scrub,
 )
 from .app import App
 from .options import examples
@@ -38,6 +39,7 @@ COMMANDS = (
     postmortem.postmortem,
     catalog.catalog,
     map.map_,
+    scrub.scrub,
     doctor.doctor,
     completion.completion,
 )

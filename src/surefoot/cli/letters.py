@@ -372,7 +372,7 @@ def replay(
             )
         stack.enter_context(program_output(as_json))
         stack.enter_context(logging_for_people(runtime))
-        driver = _Driver(runtime, target, _changes(sets, edit), as_json)
+        driver = _Driver(runtime, target, _changes(runtime, sets, edit), as_json)
         stack.callback(driver.close)
         told = driver.run(chosen, canary=not no_canary, rate=rate)
     if as_json:
@@ -404,14 +404,13 @@ def _chosen(runtime: Runtime, ids: Sequence[str], **wanted: Any) -> list[LetterR
     return in_order(found)
 
 
-def _changes(sets: tuple[str, ...], edit: bool) -> Any:
+def _changes(runtime: Runtime, sets: tuple[str, ...], edit: bool) -> Any:
     """What gives the changed arguments of a letter, once its step is known."""
     if not sets and not edit:
         return None
 
     def changes(letter: LetterRecord, spec: Any) -> dict[str, Any]:
         from ..deadletter import edited
-        from ..runtime import known_secrets
         from .editor import in_editor
 
         return edited(
@@ -419,7 +418,7 @@ def _changes(sets: tuple[str, ...], edit: bool) -> Any:
             spec,
             sets=sets,
             edit=in_editor if edit else None,
-            known=known_secrets(),
+            scrubber=runtime.scrubber,
         )
 
     return changes

@@ -26,6 +26,7 @@ __all__ = [
     "took",
     "when",
     "write",
+    "write_bytes",
     "write_json",
 ]
 
@@ -47,6 +48,18 @@ def write(text: str, *, err: bool = False) -> None:
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        _to_nowhere(stream)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write ``data`` as it is: to standard output, or, as :func:`write`, to nowhere."""
+    stream: TextIO | None = sys.stdout
+    if stream is None:
+        return
+    try:
+        stream.buffer.write(data)
         stream.flush()
     except BrokenPipeError:
         _to_nowhere(stream)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..context import PLACE
-from ..scrub.text import DROPPED
+from ..scrub import DROPPED
 
 __all__ = ["OF_STRUCTLOG", "STANDARD", "Cleaner", "stack_text"]
 
