@@ -92,7 +92,9 @@ def check(item: str) -> str:
     stage="inference",
     attempts=2,
     recover=[
-        on("malformed_output").adapt(prompt=lambda value, failure: f"{value} {text('adapted')}")
+        on("unexpected_output", "malformed_output").adapt(
+            prompt=lambda value, failure: f"{value} {text('adapted')}"
+        )
     ],
     expect=lambda answer: answer.endswith("."),
 )

@@ -56,7 +56,7 @@ def plants(seed: int) -> dict[str, Plant]:
     plant("model_output", f"{body(11, string.digits)}-{body(24)}", "xoxb-{}")
     plant("adapted", body(40), "gsk_{}")
     plant("fallback", body(37), "hf_{}")
-    plant("log_message", body(27), "SG.{}.tail-of-sendgrid-key-here-0123456789")
+    plant("log_message", body(43), f"SG.{body(22)}.{{}}")
     plant("log_argument", body(32), "npm_{}pqrs")
     plant("log_extra", body(21))
     plant("printed_warning", body(30), "pypi-AgEIcHlwaS5vcmc{}" + body(20))

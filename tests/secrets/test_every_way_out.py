@@ -72,7 +72,7 @@ for made in (app.flow, app.undone):
     try:
         made.with_options(run_id=f"{made.name}-2")(job)
     except Exception as exc:
-        print(getattr(exc, "__notes__", ()))
+        print([note for note in getattr(exc, "__notes__", ()) if note.startswith("surefoot")])
 """
 
 
@@ -208,21 +208,19 @@ def _act(world: World) -> None:
     world.surefoot("runs", "--json")
     letters = json.loads(world.surefoot("dead-letters", "list", "--json"))
     world.surefoot("dead-letters", "list")
-    for letter in letters["dead_letters"]:
+    for letter in letters:
         world.surefoot("dead-letters", "show", str(letter["id"]))
         world.surefoot("dead-letters", "show", str(letter["id"]), "--json")
     world.surefoot("dead-letters", "replay", "1")
     found = json.loads(world.surefoot("incidents", "list", "--json"))
     world.surefoot("incidents", "list")
-    for incident in found["incidents"]:
-        number = str(incident["number"])
+    for incident in found:
+        number = str(incident["id"])
         world.surefoot("incidents", "show", number)
         world.surefoot("incidents", "show", number, "--json")
         world.surefoot("postmortem", number)
         world.surefoot("postmortem", number, "--format", "html")
-    world.surefoot(
-        "incidents", "note", "1", f"it was {planted['header'].text} again, key=a", stdin=""
-    )
+    world.surefoot("incidents", "note", "1", f"sent Authorization: Bearer {planted['header'].text}")
     world.surefoot("incidents", "show", "1")
     world.surefoot("alerts", "flush")
     world.surefoot("alerts", "list")
