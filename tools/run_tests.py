@@ -24,11 +24,11 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("alerts", "codec_libs", "crash", "house", "log_libs", "typing")
+MAIN_ONLY = ("alerts", "codec_libs", "crash", "house", "log_libs", "postmortem", "typing")
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules")
-"""Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
-process a test: `make test-processes`), or in another environment. The code in the docs is run by
+OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules", "secrets")
+"""Areas with a make target of their own: too slow for `make test` (cli, deadletter, isolation and secrets
+start a process a test: `make test-processes`), or in another environment. The code in the docs is run by
 `make check`."""
 
 
