@@ -277,7 +277,7 @@ def test_a_log_record_that_cannot_be_told_breaks_nothing(
     monkeypatch.setattr(logging, "raiseExceptions", False)
     with untouched_logger() as logger, logging_for_people(Runtime()):
         logger.warning("%d", "no number")
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "surefoot: %d (its arguments do not fit)\n"
 
 
 def test_a_traceback_shows_causes_without_our_frames_and_without_secrets() -> None:
