@@ -47,8 +47,8 @@ setup: ## sets up .venv for development (every other target does it too)
 test: setup ## the tests, the core's on each Python 3.10-3.13 of this machine (ARGS="-k lease": only those, here)
 	@$(PY) tools/run_tests.py $(ARGS)
 
-test-processes: setup ## the command line, dead letters, isolation, pytest plugin: tests that start processes
-	@$(PY) -m pytest tests/cli tests/deadletter tests/isolation tests/plugin tests/plugin_libs $(ARGS)
+test-processes: setup ## the command line, dead letters, isolation, pytest plugin, planted secrets: tests that start processes
+	@$(PY) -m pytest tests/cli tests/deadletter tests/isolation tests/plugin tests/plugin_libs tests/secrets $(ARGS)
 
 test-rules: setup ## the catalog's rules against the real libraries
 	@$(PY) -m pytest tests/rules $(ARGS)
