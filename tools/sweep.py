@@ -92,7 +92,7 @@ def write(rows: list[str]) -> None:
     """Put the result where the docs show it."""
     head = (
         f"On {date.today().isoformat()}, Python {platform.python_version()}, {os.cpu_count()} cores:\n\n"
-        "| what | kills | outcomes | lost | duplicated | stuck | took |\n"
+        "| what | cells | outcomes | lost | duplicated | stuck | took |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     page = PAGE.read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.chaos.expect import Expect
+from surefoot.chaos.model import Outcome
 from surefoot.testing import Entry
 
 from .loopback import ROOT, service
@@ -32,7 +33,7 @@ DATA = (
     "auth_expired conflict corrupt_file duplicate empty_data encoding_error host_out_of_memory "
     "invalid_value missing_value not_found numerical_error parse_error payload_too_large schema_mismatch"
 )
-HALTS = ("recovered", "halted")
+HALTS: tuple[Outcome, ...] = ("recovered", "halted")
 HERE = "EXPECT in examples/file_triage/chaos.py"
 EXPECT = (
     # Without a table or a list of files there is nothing to go on with.

@@ -94,7 +94,9 @@ def shop(n: int) -> int:
         raise KeyError("price")
     texts = load(n)
     try:
-        answers = answer.map(texts).results
+        answers = answer.map(
+            texts, workers=1
+        ).results  # else which writes there are depends on threads
     except Exception:
         if PLANT != "swallowed":
             raise

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from .arena import Arena, Control
-from .model import Cell, CellResult
+from .model import Cell, CellResult, FaultSpec
 from .plan import can_follow, ends_process, pair_of
 from .verdict import EVENTS
 
@@ -91,6 +91,8 @@ class Campaign:
         self._end = None if time_limit is None else _now() + time_limit
         self._progress = progress
         self._telling = threading.Lock()
+        self._lengths: dict[str, int] = {}
+        """How many events at the journal the second process of a pair is known to have."""
 
     def play(self, cells: Sequence[Cell], matrix: Matrix) -> None:
         """Play these, and put what came of them into the matrix, in their order."""
@@ -129,11 +131,12 @@ class Campaign:
         :param sample: so many of those that are known of, by chance; None: all.
         """
         firsts = [one for one in self._firsts(matrix) if one.cell.faults[0].seam == "write"]
-        known = [
-            pair_of(one.cell, second(number))
-            for one in firsts
-            for number in range(1, one.after.get("write", 0) + 1)
-        ]
+        known = []
+        for one in firsts:
+            events = one.after.get("write", 0)
+            for number in range(1, events + 1):
+                known.append(pair_of(one.cell, second(number)))
+                self._lengths[known[-1].id] = events
         if sample is not None:
             few = random.Random(seed).sample(known, min(sample, len(known)))
             matrix.notes.append(f"a sample of {len(few)} of {len(known)} pairs, seed {seed}")
@@ -199,12 +202,14 @@ class Campaign:
         matrix.beyond += len(found) - len(kept)
 
     def _is_tail(self, result: CellResult) -> bool:
-        """Whether a fault found no write because the run is over a few writes before the control's."""
-        if not result.beyond or len(result.cell.faults) > 1:
+        """Whether a fault found no write because a process ended a few writes before the one by which
+        it was planned."""
+        if not result.beyond:
             return False
-        writes = self._control.writes // len(EVENTS)
-        number = int(result.cell.faults[0].script.partition(":")[2])
-        return number > 1 and number > writes - max(SHARED, writes // 10)
+        first, *second = result.cell.faults
+        planned = [(first, self._control.writes)]
+        planned += [(one, self._lengths.get(result.cell.id, 0)) for one in second]
+        return any(_is_late(fault, events // len(EVENTS)) for fault, events in planned)
 
     def _late(self, matrix: Matrix, cells: int) -> bool:
         """Whether the time is up; then so many cells are noted as not played."""
@@ -213,6 +218,19 @@ class Campaign:
         with self._telling:
             matrix.not_played += cells
         return True
+
+
+def _is_late(fault: FaultSpec, writes: int) -> bool:
+    """Whether a fault is to act at one of the last of so many writes.
+
+    >>> late = FaultSpec("kill", "", "write", script="nth:9")
+    >>> _is_late(late, 12), _is_late(late, 40)
+    (True, False)
+    """
+    if fault.seam != "write" or not fault.script.startswith("nth:"):
+        return False
+    number = int(fault.script.partition(":")[2])
+    return number > 1 and number > writes - max(SHARED, writes // 10)
 
 
 def _now() -> float:
