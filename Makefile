@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog test-proxy-clients test-chaostoolkit census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -47,8 +47,8 @@ setup: ## sets up .venv for development (every other target does it too)
 test: setup ## the tests, the core's on each Python 3.10-3.13 of this machine (ARGS="-k lease": only those, here)
 	@$(PY) tools/run_tests.py $(ARGS)
 
-test-processes: setup ## the command line, dead letters and isolation: tests that start processes
-	@$(PY) -m pytest tests/cli tests/deadletter tests/isolation $(ARGS)
+test-processes: setup ## the command line, dead letters, isolation, pytest plugin, planted secrets: tests that start processes
+	@$(PY) -m pytest tests/cli tests/deadletter tests/isolation tests/plugin tests/plugin_libs tests/secrets $(ARGS)
 
 test-rules: setup ## the catalog's rules against the real libraries
 	@$(PY) -m pytest tests/rules $(ARGS)
@@ -61,6 +61,14 @@ census: ## which exception classes of the catalog's libraries no rule knows (NEW
 	@$(BOOTSTRAP) catalog
 	@$(if $(NEWEST),.venvs/catalog/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e ".[catalog]")
 	@PYTHONPATH=. .venvs/catalog/bin/python -W ignore -m tests.libraries.census
+
+test-proxy-clients: ## Toxiproxy's clients for Python, Node and Chaos Toolkit against our fault proxy
+	@$(BOOTSTRAP) proxy
+	@.venvs/proxy/bin/python -m pytest tests/proxy_clients $(ARGS)
+
+test-chaostoolkit: ## the experiment of examples/chaos_toolkit with the real Chaos Toolkit (an environment of its own)
+	@$(BOOTSTRAP) chaostoolkit
+	@.venvs/chaostoolkit/bin/python -m pytest tests/chaostoolkit $(ARGS)
 
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import classifying, journal, load, starting
+from bench import classifying, journal, load, logs, proxy, scrubbing, starting
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
-    for part in (starting, classifying, journal, load):
+    for part in (starting, classifying, scrubbing, journal, logs, load, proxy):
         for row in part.measure():
             print(row.line(), flush=True)
 

@@ -7,6 +7,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# For tests/plugin; pytest wants it in the topmost conftest.py.
+pytest_plugins = ["pytester"]
+
 # Deadlines measure the machine, not the code; in CI the same examples every time.
 settings.register_profile(
     "dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50

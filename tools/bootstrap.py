@@ -4,6 +4,8 @@
     python3 tools/bootstrap.py demo           # .venv with what `make demo` needs, and no more
     python3 tools/bootstrap.py test 3.12      # .venvs/3.12 with the light core and its tests' tools
     python3 tools/bootstrap.py catalog        # .venvs/catalog with all libraries of the catalog
+    python3 tools/bootstrap.py proxy          # .venvs/proxy with Toxiproxy's clients
+    python3 tools/bootstrap.py chaostoolkit   # .venvs/chaostoolkit with Chaos Toolkit
 
 What is installed is remembered in a stamp that holds a digest of pyproject.toml's upper half, the
 constraints, the Python version and this folder's path: change one, and the next call installs anew.
@@ -32,12 +34,17 @@ COVERED_BY = {
     "dev": ("dev",),
     "test": ("test", "dev"),
     "catalog": ("catalog",),
+    "proxy": ("proxy",),
+    "chaostoolkit": ("chaostoolkit",),
 }
 """A profile is there, too, where a larger one is."""
 
 
-APART = ("catalog",)
+APART = ("catalog", "chaostoolkit", "proxy")
 """Profiles with an environment and constraints of their own: .venvs/<profile>."""
+
+EXTRAS = {"chaostoolkit": "chaostoolkit,test"}
+"""What a profile installs, where that is more than the extra of its name: users have that extra, too."""
 
 
 def constraints(version: Version, profile: str) -> Optional[Path]:
@@ -168,7 +175,7 @@ def install(profile: str, venv: Path, wanted: Optional[Version] = None) -> None:
         pins = constraints(version, profile)
         if pins:
             command += ["-c", str(pins)]
-        run([*command, "-e", ".[%s]" % profile])
+        run([*command, "-e", ".[%s]" % EXTRAS.get(profile, profile)])
         stamp(venv, profile).write_text(fingerprint(version, profile), encoding="utf-8")
         say("%s is ready after %.0f s" % (shown, time.time() - started))
 
@@ -179,7 +186,7 @@ def say(text: str) -> None:
 
 def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in COVERED_BY or len(arguments) > 2:
-        sys.exit("usage: bootstrap.py demo|dev|catalog|test [3.X]")
+        sys.exit("usage: bootstrap.py demo|dev|catalog|chaostoolkit|proxy|test [3.X]")
     if len(arguments) == 1:
         apart = arguments[0] in APART
         install(arguments[0], ROOT / ".venvs" / arguments[0] if apart else ROOT / ".venv")

@@ -1,5 +1,5 @@
 """Writes constraints/: the newest versions of everything `dev` needs, for each Python, and of what
-`catalog` needs, for the main one.
+`catalog`, `chaostoolkit` and `proxy` need, for the main one.
 
     make lock
 
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from bootstrap import EXTRAS
 from pythons import SUPPORTED, choose_main, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,7 @@ if __name__ == "__main__":
             with tempfile.TemporaryDirectory() as folder:
                 write(version_text(version), resolve(interpreter, Path(folder)))
     main = choose_main(find())
-    with tempfile.TemporaryDirectory() as folder:
-        pins = resolve(find()[main], Path(folder), "catalog")
-        write(version_text(main), pins, "catalog-")
+    for profile in ("catalog", "chaostoolkit", "proxy"):
+        with tempfile.TemporaryDirectory() as folder:
+            pins = resolve(find()[main], Path(folder), EXTRAS.get(profile, profile))
+            write(version_text(main), pins, f"{profile}-")

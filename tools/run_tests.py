@@ -24,12 +24,35 @@ from pythons import SUPPORTED, Version, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-MAIN_ONLY = ("codec_libs", "crash", "house", "typing")
+MAIN_ONLY = (
+    "alerts",
+    "codec_libs",
+    "crash",
+    "house",
+    "log_libs",
+    "postmortem",
+    "proxy_libs",
+    "typing",
+)
 """Areas that need the development environment, or say nothing new on another Python."""
-OWN_TARGET = ("cli", "deadletter", "demo", "docs", "isolation", "libraries", "rules", "vacuity")
-"""Areas with a make target of their own: too slow for `make test` (cli, deadletter and isolation start a
-process a test: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in another
-environment. The code in the docs is run by `make check`."""
+OWN_TARGET = (
+    "chaostoolkit",
+    "cli",
+    "deadletter",
+    "demo",
+    "docs",
+    "isolation",
+    "libraries",
+    "plugin",
+    "plugin_libs",
+    "proxy_clients",
+    "rules",
+    "secrets",
+    "vacuity",
+)
+"""Areas with a make target of their own: too slow for `make test` (cli, deadletter, isolation, plugin and
+secrets start processes: `make test-processes`; vacuity plays whole chaos runs: `make test-chaos`), or in
+another environment. The code in the docs is run by `make check`."""
 
 
 @dataclass(frozen=True)

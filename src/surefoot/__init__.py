@@ -6,7 +6,7 @@ what to do about it, remembers all of it, and resumes from where the work stoppe
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .context import carry
 from .errors import SurefootError, WorkflowCriticalError, WorkflowRetryError
@@ -16,12 +16,15 @@ from .execution.output import no_nan
 from .execution.spec import Happened, NotHappened
 from .model import Classification
 from .policy import grow, halve, last_error, on, split, truncate
-from .runtime import Runtime, classify, scrub
+from .runtime import Runtime, classify, hide, scrub
 from .workflow.batch import Batch, Outcome
 from .workflow.current import Current, current
 from .workflow.run import Run
 from .workflow.step import Effect, Step, effect, step
 from .workflow.workflow import Workflow, workflow
+
+if TYPE_CHECKING:
+    from . import logs as logs
 
 __version__ = "0.1.0"
 
@@ -46,6 +49,7 @@ __all__ = [
     "effect",
     "grow",
     "halve",
+    "hide",
     "idempotency_key",
     "last_error",
     "no_nan",
@@ -57,6 +61,15 @@ __all__ = [
     "truncate",
     "workflow",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``surefoot.logs`` without an import of its own, when it is first asked for."""
+    if name == "logs":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.logs")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Package(ModuleType):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .clock import Clock, ManualClock
@@ -58,6 +59,9 @@ __all__ = [
 R = TypeVar("R")
 
 Classify = Callable[[BaseException], Classification]
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Budget(Protocol):
@@ -118,8 +122,7 @@ class Try(NamedTuple):
     previous: Failure | None
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """Record a failed attempt and its decision, durably, before anything else happens."""
 
     failure: Failure
@@ -127,26 +130,23 @@ class Note:
     fallback: Fallback | None
     doubt: Doubt = "none"
     """For an effect: whether it may have happened all the same."""
-    changed: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    changed: Mapping[str, tuple[Any, Any]] = NOTHING
     """What an adaptation changed: argument → what it was and what it is."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = NOTHING
     """All arguments that differ from the original ones from now on."""
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Verify:
+class Verify(NamedTuple):
     """An effect failed and may have happened: find out. Answered with a :class:`Verdict`."""
 
     failure: Failure
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is known of the effect: it happened with ``value``, or ``doubt`` says how sure we are."""
 
     doubt: Doubt
@@ -175,8 +175,7 @@ class Raised:
         self.exception = exception
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     value: Any
     attempts: int
     degraded: str | None = None
@@ -185,22 +184,19 @@ class Done:
     """The effect had happened although its attempt failed."""
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(NamedTuple):
     default: Any
     failure: Failure
     reason: str
 
 
-@dataclass(frozen=True)
-class Halted:
+class Halted(NamedTuple):
     failure: Failure
     decision: Halt
     tried: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(NamedTuple):
     """Cancellation or an orchestrator's control flow: no failure, let it through."""
 
     exception: BaseException
@@ -210,25 +206,28 @@ Outcome = Done | Skipped | Halted | Passed
 Loop = Generator[Command, Any, Outcome]
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """How far up the ladder a call had come before this loop: its adapted arguments, its fallback,
     and the argument that was split. A resume after a crash goes on from there."""
 
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = NOTHING
     fallback: Fallback | None = None
     split: tuple[str, Split] | None = None
 
 
-@dataclass
 class _State:
-    attempt: int
-    changes: dict[str, Any] = field(default_factory=dict)
-    fallback: Fallback | None = None
-    previous: Failure | None = None
-    tried: list[str] = field(default_factory=list)
-    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    parts: tuple[str, Split, Parts] | None = None
+    """Where a call stands. Plain, since every call makes one."""
+
+    __slots__ = ("attempt", "changed", "changes", "fallback", "parts", "previous", "tried")
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt = attempt
+        self.changes: dict[str, Any] = {}
+        self.fallback: Fallback | None = None
+        self.previous: Failure | None = None
+        self.tried: list[str] = []
+        self.changed: dict[str, tuple[Any, Any]] = {}
+        self.parts: tuple[str, Split, Parts] | None = None
 
 
 def attempts(

@@ -12,10 +12,26 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Chance", "Clock", "ManualClock", "SystemClock"]
+__all__ = ["Chance", "Clock", "ManualClock", "SystemClock", "seconds_of"]
 
 Chance = Callable[[float, float], float]
 """``chance(low, high)`` returns a number between the two, like :func:`random.uniform`."""
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def seconds_of(text: str) -> float:
+    """A duration as people write it, in seconds.
+
+    :raises ValueError: it is no number with one of the units s, m, h, d and w.
+
+    >>> seconds_of("90s"), seconds_of("1.5h"), seconds_of("2d")
+    (90.0, 5400.0, 172800.0)
+    """
+    seconds = float(text[:-1]) * UNITS.get(text[-1:], float("nan"))
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 class Clock(Protocol):

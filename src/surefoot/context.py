@@ -8,10 +8,21 @@ this module knows none of them, hence the ``Any``.
 from __future__ import annotations
 
 import contextvars
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["Fence", "Frame", "carry", "entered", "frame"]
+__all__ = [
+    "PLACE",
+    "Fence",
+    "Frame",
+    "carry",
+    "crumbs_of",
+    "entered",
+    "frame",
+    "keep_crumb",
+    "place",
+]
 
 T = TypeVar("T")
 
@@ -60,6 +71,7 @@ class Frame:
         "run",
         "runtime",
         "scope",
+        "stage",
         "step",
     )
 
@@ -81,6 +93,7 @@ class Frame:
         disabled: bool = False,
         fence: Fence | None = None,
         child: Any = None,
+        stage: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.run = run
@@ -97,6 +110,7 @@ class Frame:
         self.disabled = disabled  # surefoot.testing.disabled()
         self.fence = fence  # down once the attempt was abandoned
         self.child = child  # in the process of an isolated step: what stands for the run
+        self.stage = stage  # where the step stands: ingestion, inference, …
         self.crumbs: Any = None  # the log records of this attempt, once there is one
 
 
@@ -125,6 +139,75 @@ class entered:  # noqa: N801  reads as a verb in `with entered(frame):`
 
     def __exit__(self, *exc_info: object) -> None:
         _CURRENT.reset(self._token)
+
+
+PLACE = (
+    "run_id",
+    "workflow",
+    "step",
+    "call_id",
+    "attempt",
+    "item",
+    "stage",
+    "kind",
+    "fingerprint",
+)
+"""What a log record says of where it was made; the last two are of the failure before this attempt."""
+
+
+def place(here: Frame | None) -> dict[str, Any]:
+    """:data:`PLACE` of a frame, by name; None where there is nothing to say.
+
+    >>> place(Frame(step="load", attempt=2))["attempt"], place(None)["attempt"]
+    (2, None)
+    """
+    if here is None:
+        return dict.fromkeys(PLACE)
+    run = here.run if here.run is not None else here.child
+    judged = here.failure.classification if here.failure is not None else None
+    return {
+        "run_id": run.run_id if run is not None else None,
+        "workflow": getattr(run, "workflow", None),
+        "step": here.step,
+        "call_id": here.call_id,
+        "attempt": here.attempt or None,
+        "item": here.item,
+        "stage": here.stage,
+        "kind": judged.kind if judged is not None else None,
+        "fingerprint": judged.fingerprint if judged is not None else None,
+    }
+
+
+CRUMBS = 30
+"""Log records that an attempt keeps for the record of its failure."""
+
+CRUMB_LENGTH = 1_000
+"""Characters of a message that are kept."""
+
+
+def crumbs_of(here: Frame) -> Any:
+    """The log records of an attempt, oldest first: ``(created, level, logger, message)``."""
+    if here.crumbs is None:
+        here.crumbs = deque(maxlen=CRUMBS)
+    return here.crumbs
+
+
+def keep_crumb(here: Frame, created: float, level: str, logger: str, message: str) -> None:
+    """Keep a log record for the failure that may follow; not Surefoot's own, and none twice.
+
+    :param created: seconds since 1970. :param message: as it was formatted, with its secrets.
+
+    >>> here = Frame(step="load")
+    >>> keep_crumb(here, 1.5, "INFO", "app", "3 rows are odd")
+    >>> list(here.crumbs)
+    [(1.5, 'INFO', 'app', '3 rows are odd')]
+    """
+    if logger == "surefoot" or logger.startswith("surefoot."):
+        return
+    crumb = (created, level, logger, message[:CRUMB_LENGTH])
+    crumbs = crumbs_of(here)
+    if not crumbs or crumbs[-1] != crumb:
+        crumbs.append(crumb)
 
 
 def carry(fn: Callable[..., T]) -> Callable[..., T]:

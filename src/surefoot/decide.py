@@ -7,8 +7,7 @@ most specific ``on`` of the step counts; a rung that none names comes from the c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .clock import Chance
 from .model import Classification, Rung, RungName
@@ -69,16 +68,14 @@ but its receiver knows the key, ``rerun`` perhaps done and the user wants it tri
 ``open`` perhaps done."""
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(NamedTuple):
     """The same again after ``after`` seconds."""
 
     after: float
     reason: str
 
 
-@dataclass(frozen=True)
-class Adapt:
+class Adapt(NamedTuple):
     """Change arguments by ``adapters``, then at once again."""
 
     adapters: Mapping[str, Adapter]
@@ -86,30 +83,26 @@ class Adapt:
     reason: str
 
 
-@dataclass(frozen=True)
-class FallBack:
+class FallBack(NamedTuple):
     to: Fallback
     reason: str
 
 
-@dataclass(frozen=True)
-class Skip:
+class Skip(NamedTuple):
     """Set the item aside, or go on with ``default``."""
 
     default: Any
     reason: str
 
 
-@dataclass(frozen=True)
-class Halt:
+class Halt(NamedTuple):
     """Nothing is left. ``kind`` is the reason's kind where it is not the failure's own."""
 
     reason: str
     kind: str | None = None
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """An effect's attempt failed, and its verify found that it had happened all the same."""
 
     reason: str
@@ -118,8 +111,7 @@ class Settled:
 Decision = Settled | Retry | Adapt | FallBack | Skip | Halt
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """What one call has gone through. Times are seconds of the monotonic clock.
 
     ``spent`` counts the tries of each kind, those made inside a client library included.
@@ -139,16 +131,16 @@ class History:
         spent[kind] = spent.get(kind, 0) + 1 + classification.retries_spent
         first = dict(self.first)
         first.setdefault(kind, now)
-        return replace(self, spent=tuple(spent.items()), first=tuple(first.items()))
+        return self._replace(spent=tuple(spent.items()), first=tuple(first.items()))
 
     def adapted(self, kind: str) -> History:
         rounds = dict(self.rounds)
         rounds[kind] = rounds.get(kind, 0) + 1
-        return replace(self, rounds=tuple(rounds.items()))
+        return self._replace(rounds=tuple(rounds.items()))
 
     def unchanged(self, kind: str) -> History:
         """The adapters changed nothing: that rung is at its end."""
-        return replace(self, exhausted=self.exhausted | {kind})
+        return self._replace(exhausted=self.exhausted | {kind})
 
     def fell_back(self, to: Fallback) -> History:
         """A fallback is a new beginning: its failures are counted as its own."""
@@ -239,8 +231,7 @@ def decide(
     return Halt("; ".join(reasons))
 
 
-@dataclass(frozen=True)
-class Rungs:
+class Rungs(NamedTuple):
     """What may be tried for a failure, the step's own words and the catalog's put together."""
 
     retry: RetryRung | None

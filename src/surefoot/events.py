@@ -1,12 +1,13 @@
 """What happened, as frozen data. Upper layers listen: logs, progress, later metrics and alerts.
 
-A listener that raises is warned about once and never breaks a run.
+A listener that raises is warned about once and never breaks a run. Most are named tuples, which
+import faster than dataclasses; those with an exception leave it out of comparing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .model import Classification
 
@@ -26,8 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """Which call an event is about."""
 
     run_id: str | None
@@ -38,8 +38,7 @@ class Where:
     stage: str | None = None
 
 
-@dataclass(frozen=True)
-class RunStarted:
+class RunStarted(NamedTuple):
     run_id: str
     workflow: str
     resumed: bool
@@ -81,36 +80,31 @@ class CallSkipped:
     exception: BaseException = field(compare=False)
 
 
-@dataclass(frozen=True)
-class Replayed:
+class Replayed(NamedTuple):
     """A recorded call was used again. ``saved`` is its recorded duration in seconds."""
 
     where: Where
     saved: float
 
 
-@dataclass(frozen=True)
-class Drifted:
+class Drifted(NamedTuple):
     """Something differs from the record, or cannot be trusted: worth a warning, no failure."""
 
     where: Where
     message: str
 
 
-@dataclass(frozen=True)
-class MapStarted:
+class MapStarted(NamedTuple):
     where: Where
     total: int | None
 
 
-@dataclass(frozen=True)
-class ItemEnded:
+class ItemEnded(NamedTuple):
     where: Where
     status: str
 
 
-@dataclass(frozen=True)
-class MapEnded:
+class MapEnded(NamedTuple):
     where: Where
     counts: dict[str, Any]
 

@@ -1,10 +1,11 @@
 """What a run needs, put together once: journal, clock, catalog, settings, listeners.
 
-Also the public :func:`classify` and :func:`scrub`.
+Also the public :func:`classify`, :func:`scrub` and :func:`hide`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import Clock, SystemClock
 from .config import Config, brought_rules, default_journal, journal_path, load_config
 from .context import Frame, enter, frame, leave
-from .errors import ConfigError, DefinitionError, JournalError
+from .errors import ConfigError, DefinitionError, InputError, JournalError
 from .events import Event
 from .model import BUILTIN_KINDS, Classification, Stage
 
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.faults import Injector
     from .execution.spec import StepSpec
-    from .isolation import Pool
+    from .isolation.pool import Pool
     from .journal import Journal
+    from .observe.alerts.beside import Alerting
+    from .observe.alerts.options import AlertOptions
+    from .policy.incidents import IncidentOptions
     from .resources import Resource, Resources
+    from .scrub import Scrubber, Watch
 
-__all__ = ["Runtime", "classify", "scrub"]
+__all__ = ["Runtime", "classify", "hide", "scrub"]
 
 Listener = Callable[[Event], None]
 
@@ -90,6 +95,10 @@ class Runtime:
         self._warned: set[str] = set()
         self._resources: Resources | None = None
         self._workers: Pool | None = None
+        self._scrubs: _Scrubs | None = None
+        self._spare: _Scrubs | None = None
+        self._marks: tuple[bool, bytes] | None = None
+        self._alerting: Alerting | None = None
         self._opening = threading.Lock()
         self._heard = float("-inf")
         self._tokens: list[Token[Frame | None]] = []
@@ -119,10 +128,21 @@ class Runtime:
                 self.clock,
                 durability=self.durability,
                 lease=self.lease,
+                regression_after=self.incident_options.regression_after,
                 seam=self._seam,
                 create=self._create,
             )
         return self._journal
+
+    @property
+    def incident_options(self) -> IncidentOptions:
+        """The table ``[incidents]``.
+
+        :raises ConfigError: it is wrong.
+        """
+        from .policy.incidents import incident_options
+
+        return incident_options(self.config.incidents, self.config.source)
 
     @property
     def catalog(self) -> Catalog:
@@ -140,11 +160,64 @@ class Runtime:
         except ConfigError:
             return _catalog(self.config.rules, json.dumps(dict(self.config.catalog)), careful=True)
 
+    def check_settings(self) -> None:
+        """What only some failure would need is looked at before a run begins.
+
+        :raises ConfigError: there is a mistake in the user's rules, or in what is said of scrubbing or
+            alerts.
+        """
+        if self.config.rules or self.config.catalog:
+            self.catalog  # noqa: B018  reading it is what finds mistakes
+        if self.config.scrub:
+            self.scrubber  # noqa: B018
+        self.keep_locals  # noqa: B018
+        if self.config.alerts:
+            self.alert_options()
+
+    def alert_options(self) -> AlertOptions:
+        """The table ``[alerts]``.
+
+        :raises ConfigError: there is a mistake in it.
+        """
+        from .observe.alerts.options import alert_options
+
+        return alert_options(
+            self.config.alerts, self.config.source, lambda: list(self.catalog.kinds)
+        )
+
     @property
-    def has_own_rules(self) -> bool:
-        """Whether the user brings rules or kinds: they are read before a run begins, so that a
-        mistake in them is told then."""
-        return bool(self.config.rules or self.config.catalog)
+    def alerting(self) -> Alerting | None:
+        """What tells people of what happens; None where no sink is configured.
+
+        :raises ConfigError: there is a mistake in the table ``[alerts]``.
+        """
+        if self._alerting is None and self.config.alerts.get("sinks"):
+            from .observe.alerts.beside import Alerting
+            from .observe.alerts.teller import Setting
+
+            setting = Setting(
+                self.path,
+                self.alert_options(),
+                self.clock,
+                self.durability,
+                self.scrub_text,
+                lambda: self.catalog_at_failure.kinds,
+            )
+            self._alerting = Alerting(setting, lambda: self.journal)
+        return self._alerting
+
+    def tell_of_the_dead(self) -> None:
+        """A run whose process died is about to be taken over: that is news while it can be seen."""
+        if self.config.alerts.get("sinks"):
+            self.safely(self._evaluate_alerts, self._evaluate_alerts)
+
+    def _evaluate_alerts(self) -> None:
+        if self.alerting is not None:
+            self.alerting.evaluate()
+
+    def _alert(self, event: Event) -> None:
+        if self.alerting is not None:
+            self.alerting.heard(event)
 
     def check_kinds(self, kinds: Iterable[str], where: str) -> None:
         """:raises DefinitionError: one of ``kinds`` is none; the message names the nearest."""
@@ -223,7 +296,7 @@ class Runtime:
         """The child processes of isolated steps; none is started before one is needed."""
         with self._opening:
             if self._workers is None:
-                from .isolation import Pool
+                from .isolation.pool import Pool
 
                 self._workers = Pool()
             return self._workers
@@ -243,6 +316,8 @@ class Runtime:
         self.safely(log_event, lambda: log_event(event, self.scrub_text))
         for listener in self._listeners:
             self.safely(listener, functools.partial(listener, event))
+        if self.config.alerts:
+            self.safely(self._alert, lambda: self._alert(event))
 
     def safely(self, who: Callable[..., Any], call: Callable[[], Any]) -> None:
         """Call what only looks on, or is told: what it raises breaks no run.
@@ -257,24 +332,97 @@ class Runtime:
     def failed(self, who: Callable[..., Any], exc: Exception) -> None:
         """Warn, once, about what looks on and failed."""
         name = getattr(who, "__qualname__", repr(who))
-        if name not in self._warned:
-            self._warned.add(name)
-            warn(
-                f"surefoot: a listener failed and is ignored from now on where it does so: "
-                f"{name}: {type(exc).__name__}: {self.scrub_text(str(exc))}",
-                stacklevel=4,
+        if name in self._warned:
+            return
+        self._warned.add(name)
+        try:
+            said = self.scrub_text(str(exc))
+        except Exception:  # it cannot be printed, or not be scrubbed
+            said = "(what it says is dropped)"
+        warn(
+            f"surefoot: a listener failed and is ignored from now on where it does so: "
+            f"{name}: {type(exc).__name__}: {said}",
+            stacklevel=4,
+        )
+
+    @property
+    def keep_locals(self) -> bool:
+        """Whether a failure's record keeps the locals of the user's own frames.
+
+        :raises ConfigError: ``locals`` in ``[incidents]`` is no switch.
+        """
+        asked = self.config.incidents.get("locals", False)
+        if not isinstance(asked, bool):
+            raise ConfigError(
+                f"{self.config.source}: [incidents] locals = {asked!r} must be true or false"
             )
+        return asked
 
     def scrub_text(self, text: str) -> str:
-        from .scrub import scrub_text
-
-        return scrub_text(text, known=known_secrets())
+        """``text`` without its secrets. Never raises: what cannot be scrubbed is dropped."""
+        return self._scrubber_at_failure().text(text)
 
     def scrub(self, value: Any) -> Any:
-        """``value`` in the same shape, without the secrets in it."""
-        from .scrub import scrub as clean
+        """``value`` in the same shape, without the secrets in it. Never raises."""
+        return self._scrubber_at_failure().value(value)
 
-        return clean(value, known=known_secrets())
+    @property
+    def scrubber(self) -> Scrubber:
+        """What hides secrets: the settings' patterns and names, the values that are known now, and the
+        journal's key. It is made anew only when one of these has changed.
+
+        :raises ConfigError: the table ``[scrub]`` is wrong.
+        """
+        if self._scrubs is None:
+            self._scrubs = _Scrubs(_scrub_settings(self.config))
+        return self._current(self._scrubs)
+
+    def _scrubber_at_failure(self) -> Scrubber:
+        """The same where no error may come: with wrong settings there are none, and one is told so."""
+        try:
+            return self.scrubber
+        except ConfigError as exc:
+            if self._spare is None:
+                from .scrub import Scrubber
+
+                _tell(f"surefoot: the settings of scrubbing are left out: {exc}")
+                self._spare = _Scrubs(Scrubber())
+            return self._current(self._spare)
+
+    def _current(self, scrubs: _Scrubs) -> Scrubber:
+        now = self.clock.monotonic()
+        return scrubs.current(self._mark_key(), now, self._addresses_of_alerts())
+
+    def _mark_key(self) -> bytes:
+        """The key of the marks in placeholders: derived from the journal's, where there is one or one
+        is being written. Nothing is made just to show something: then it is the process's own."""
+        journal = self._journal is not None
+        if self._marks is None or (journal and not self._marks[0]):
+            self._marks = (journal, self._derived(journal and self._create) or _process_key())
+        return self._marks[1]
+
+    def _derived(self, make: bool) -> bytes | None:
+        try:
+            path = Path(f"{self.path}.key")
+            if not make and (not path.exists() or path.stat().st_size != KEY_BYTES):
+                return None
+            key = self.pickle_key()
+        except (ConfigError, JournalError, OSError):
+            return None
+        import hashlib
+        import hmac
+
+        return hmac.new(key, b"surefoot: marks of hidden secrets", hashlib.sha256).digest()
+
+    def _addresses_of_alerts(self) -> tuple[str, ...]:
+        """What only they who are told should know: parts of the addresses of alerts."""
+        if not self.config.alerts:
+            return ()
+        try:
+            alerting = self.alerting
+        except ConfigError:  # it is told where a run begins
+            return ()
+        return () if alerting is None else tuple(alerting.secrets)
 
     def pickle_key(self) -> bytes:
         """The key that signs pickled checkpoints: a file beside the journal, made once."""
@@ -379,16 +527,40 @@ def warn(message: str, *, stacklevel: int) -> None:
         logging.getLogger("surefoot").warning("%s", message)
 
 
-SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY")
+class _Scrubs:
+    """The scrubber of a runtime, made anew when a known value or the key has changed."""
+
+    def __init__(self, base: Scrubber) -> None:
+        from .scrub import Watch
+
+        self._base = base
+        self._watch: Watch = Watch()
+        self._made: Scrubber | None = None
+        self._of: tuple[object, bytes, tuple[str, ...]] | None = None
+
+    def current(self, key: bytes, now: float, more: tuple[str, ...] = ()) -> Scrubber:
+        """:param more: known values besides those of the process."""
+        known = self._watch.current(now, environment=self._base.environment)
+        same = self._of is not None and self._of[0] is known and self._of[1:] == (key, more)
+        if self._made is None or not same:
+            self._made = dataclasses.replace(self._base, known=(*known, *more), key=key)
+            self._of = (known, key, more)
+        return self._made
 
 
-def known_secrets() -> tuple[str, ...]:
-    """The values of secret-named environment variables, which must never be shown."""
-    return tuple(
-        value
-        for name, value in os.environ.items()
-        if len(value) >= 8 and any(part in name.upper() for part in SECRET_NAMES)
-    )
+def _scrub_settings(config: Config) -> Scrubber:
+    from .scrub import scrubber_from
+
+    try:
+        return scrubber_from(config.scrub)
+    except ValueError as exc:
+        raise ConfigError(f"{config.source or 'Config(scrub=…)'}: [scrub] {exc}") from exc
+
+
+@functools.cache
+def _process_key() -> bytes:
+    """A key that nobody keeps: marks are the same within this process."""
+    return os.urandom(KEY_BYTES)
 
 
 def current_runtime() -> Runtime | None:
@@ -419,6 +591,33 @@ def scrub(value: Any) -> Any:
     >>> scrub({"password": "hunter2", "model": "small"})["model"]
     'small'
     """
-    from .scrub import scrub as clean
+    return (current_runtime() or _without_settings_that_are_wrong()).scrub(value)
 
-    return clean(value, known=known_secrets())
+
+def _without_settings_that_are_wrong() -> Runtime:
+    try:
+        return Runtime(create=False)
+    except ConfigError as exc:
+        _tell(f"surefoot: the settings are left out: {exc}")
+        return Runtime(create=False, config=Config())
+
+
+def hide(value: Any) -> None:
+    """Hold ``value`` for a secret from now on: it is hidden wherever this process writes or shows
+    something, in every runtime, however it is written there (escaped, URL-encoded).
+
+    For what no name and no format tells: a password that was typed in, a token that a vault gave.
+
+    :param value: a text, bytes or a ``SecretStr``, of six characters or more.
+    :raises InputError: it is shorter, or none of these.
+
+    >>> hide("correct horse battery")
+    >>> "horse" in scrub("the phrase was: correct horse battery")
+    False
+    """
+    from .scrub import hide as hide_
+
+    try:
+        hide_(value)
+    except (TypeError, ValueError) as exc:
+        raise InputError(f"hide(): {exc}") from None

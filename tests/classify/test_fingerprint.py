@@ -184,4 +184,4 @@ def test_what_is_said_counts_where_there_are_no_frames() -> None:
 
 def test_the_version_stands_in_front() -> None:
     found = fingerprint("a", "b", "c", ("d:e",), "f", "\ud800")
-    assert found.startswith("v1-") and len(found) == 19
+    assert found.startswith("v2-") and len(found) == 19

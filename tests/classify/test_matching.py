@@ -244,6 +244,7 @@ class Headers(dict):  # type: ignore[type-arg]
         {"body": {"error": {"code": "X1"}}},
         {"body": Headers({"error": {"code": "X1"}})},
         {"body": {"code": "X1"}},
+        {"body": {"error": {"message": "no"}, "code": "X1"}},
         {"body": '{"error": {"code": "x1"}}'},
         {"body": b'[{"error": {"code": "x1"}}]'},
         {"response": {"error": {"code": "x1"}}},
@@ -266,12 +267,20 @@ def test_codes_are_read_from_the_body_wherever_a_client_keeps_it(attrs: dict[str
         {"body": '{"a": "' + "a" * 300_000 + '"}'},
         {"body": 3},
         {"body": {"error": "x1"}},
+        {"body": {"error": None}},
+        {"body": {"error": {"message": "x1"}}},
         {"response": object()},
     ],
 )
 def test_a_body_that_is_none_matches_nothing(attrs: dict[str, Any]) -> None:
     where = catalog({**LEAF, "body": {"error.code": "x1"}})
     assert rule_of(error(attrs=attrs), where) == "none"
+
+
+def test_an_error_that_is_a_list_is_gone_into() -> None:
+    where = catalog({**LEAF, "body": {"error.*.code": "x1"}})
+    assert rule_of(error(body={"error": [{"code": "y"}, {"code": "X1"}]}), where) == "own.0"
+    assert rule_of(error(body={"error": [{"code": "y"}]}), where) == "none"
 
 
 def test_a_response_that_was_read_has_a_body_and_one_that_was_not_is_left_alone() -> None:

@@ -26,7 +26,7 @@ HANGS = 10.0
 def judged(exc: Any, **setting: Any) -> Classification:
     found = classify(exc, catalog=CATALOG, **setting)
     assert found.kind in BUILTIN_KINDS
-    assert found.fingerprint.startswith("v1-")
+    assert found.fingerprint.startswith("v2-")
     assert found.retry_after is None or found.retry_after >= 0
     assert len(found.message) <= 10_000
     assert ("retry" in [rung.name for rung in found.ladder]) == found.retryable

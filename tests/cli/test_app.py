@@ -37,9 +37,14 @@ COMMANDS = dict(walk((), main))
 
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
-        *("run", "resume", "recover", "runs", "show", "map", "doctor", "completion"),
-        *("rollback", "resolve", "cancel", "dead-letters"),
+        *("run", "resume", "recover", "runs", "show", "map", "scrub", "doctor", "completion"),
+        *("rollback", "resolve", "cancel", "dead-letters", "postmortem"),
+        "fault-proxy",
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
+        *("alerts", *(f"alerts {name}" for name in ("list", "test", "flush", "retry", "rules"))),
+        "incidents",
+        *(f"incidents {name}" for name in ("list", "show", "ack", "mute", "unmute", "resolve")),
+        *(f"incidents {name}" for name in ("note", "assign", "merge")),
         *("catalog", "catalog list", "catalog explain", "catalog lint", "catalog export"),
     }
 
@@ -52,7 +57,8 @@ def test_help_teaches_by_example(project: Project, path: tuple[str, ...]) -> Non
     assert told == project.run(*path, "-h").stdout
     if not isinstance(COMMANDS[path], click.Group) and path != ("completion",):
         assert "--json" in told
-        reads_a_journal = path[0] != "catalog" or path == ("catalog", "export")
+        reads_a_journal = path[0] not in ("catalog", "fault-proxy") or path == ("catalog", "export")
+        reads_a_journal &= path not in (("alerts", "test"), ("alerts", "rules"))
         assert ("--journal" in told) == reads_a_journal
 
 
@@ -184,7 +190,9 @@ def test_times_are_told_in_the_readers_time_zone() -> None:
 
 
 def test_characters_that_steer_a_terminal_are_spelt_out() -> None:
-    assert plain("a\x1b[31m\x07\x9b\u2028") == "a\\x1b[31m\\x07\\x9b\u2028"
+    assert plain("a\x1b[31m\x07\x9b\u2028") == "a\\x1b[31m\\x07\\x9b\\u2028"
+    assert plain("evil\u202etxt.exe \ud800") == "evil\\u202etxt.exe \\ud800"
+    assert plain("naïve 文 \u00a0👩\u200d💻") == "naïve 文 \u00a0👩\u200d💻"
     assert plain("words\n\tand more") == "words\n\tand more"
 
 
@@ -270,7 +278,7 @@ def test_a_log_record_that_cannot_be_told_breaks_nothing(
     monkeypatch.setattr(logging, "raiseExceptions", False)
     with untouched_logger() as logger, logging_for_people(Runtime()):
         logger.warning("%d", "no number")
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "surefoot: %d (its arguments do not fit)\n"
 
 
 def test_a_traceback_shows_causes_without_our_frames_and_without_secrets() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from surefoot.store.sqlite import SCHEMA_VERSION
+
 from .conftest import Project
 
 
@@ -58,7 +60,7 @@ def test_an_existing_journal_is_opened_and_written_to(project: Project) -> None:
     project.run("run", "pipeline.py:nothing")
     [journal] = findings(project)["journal"]
     assert journal["level"] == "ok"
-    assert journal["text"].endswith("schema 2, can be written; 1 run")
+    assert journal["text"].endswith(f"schema {SCHEMA_VERSION}, can be written; 1 run")
 
 
 def test_wrong_settings_are_a_problem_and_the_rest_is_looked_at(project: Project) -> None:
@@ -151,7 +153,35 @@ def test_clients_that_retry_by_themselves_are_named_with_what_turns_them_off(
     assert client["level"] == "note"
     assert client["text"] == "openai 9.9 retries twice by itself: attempts multiply"
     assert client["next"] == "in steps: OpenAI(max_retries=0)"
-    assert found["extras"][0]["text"] == "numpy: no; frames: no; tensors: no; models: no"
+    assert (
+        found["extras"][0]["text"]
+        == "numpy: no; frames: no; tensors: no; models: no; alerts: no; logs: no"
+    )
+
+
+def test_alerts_that_cannot_be_sent_are_a_problem(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "alerts" not in findings(project)  # nobody is to be told of anything
+    project.write("surefoot.toml", '[alerts.sinks.team]\nenv = "TEAM_ALERTS_URL"\n')
+    monkeypatch.setattr(
+        "surefoot.cli.doctor._version", lambda name: "1.9" if name == "apprise" else None
+    )
+    assert problem(project, "alerts") == (
+        "team: the environment variable TEAM_ALERTS_URL is not set",
+        "set it, or nobody is told there",
+    )
+    monkeypatch.setenv("TEAM_ALERTS_URL", "json://hooks.example/in")
+    assert findings(project)["alerts"][0]["text"] == (
+        "1 sink, 1 rule; try them with: surefoot alerts test"
+    )
+    monkeypatch.setattr("surefoot.cli.doctor._version", lambda name: None)
+    assert problem(project, "alerts") == (
+        "Apprise is not installed",
+        "install it with: pip install 'surefoot[alerts]'",
+    )
+    project.write("surefoot.toml", "[alerts.sink.team]\n")
+    assert "has no key 'sink'; did you mean 'sinks'?" in problem(project, "alerts")[0]
 
 
 def test_every_extra_for_users_is_looked_for() -> None:

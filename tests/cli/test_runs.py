@@ -200,3 +200,59 @@ def test_tags_are_left_out_of_what_people_read() -> None:
     assert untagged({"$": "shop:Colour", "n": "RED"}) == "RED"
     assert untagged({"$": "ellipsis"}) == "<ellipsis>"
     assert untagged([{"a": {"$": "set", "v": [1]}}, 2]) == [{"a": [1]}, 2]
+
+
+# -- the whole record of a failure ----------------------------------------------------------------
+
+
+def test_show_gives_the_whole_record_of_each_failure_if_asked(project: Project) -> None:
+    ran(project, "triage")
+    failures = project.json("show", "triage", "--failures")["failures"]
+    assert {one["kind"] for one in failures} == {"connection", "invalid_value"}
+    [bad] = [one for one in failures if one["kind"] == "invalid_value"]
+    assert bad["stack"].rstrip().splitlines()[-1].startswith("ValueError: no answer; password=[")
+    frame = bad["detail"]["frames"][-1]
+    assert (frame["function"], frame["own"]) == ("answer", True)
+    assert frame["file"] == str(project.path / "pipeline.py")
+    assert bad["detail"]["inputs"]["text"]["preview"] == "'bad'"
+    assert bad["process"]["cwd"] == str(project.path)
+    assert "hunter22" not in json.dumps(failures)
+
+
+def test_show_is_short_unless_asked(project: Project) -> None:
+    ran(project, "triage", "body")
+    for one in project.json("show", "triage")["failures"]:
+        assert not {"stack", "detail", "process"} & one.keys()
+    for error in (project.json("show", "body")["error"], project.json("runs")[0]["error"]):
+        assert error["type"] == "builtins.KeyError" and not {"stack", "detail"} & error.keys()
+    assert "Traceback" not in project.run("show", "body").stdout
+
+
+def test_show_gives_the_record_of_what_the_workflow_itself_raised(project: Project) -> None:
+    ran(project, "body")
+    error = project.json("show", "body", "--failures")["error"]
+    assert error["stack"].endswith("KeyError: 'price'\n")
+    assert error["detail"]["frames"][-1]["code"] == 'raise KeyError("price")'
+    assert error["detail"]["inputs"] == {
+        "n": {"type": "int", "preview": "1", "size": None, "digest": None}
+    }
+    assert error["detail"]["process"]["cwd"] == str(project.path)
+
+
+def test_records_are_for_programs(project: Project) -> None:
+    ran(project, "body")
+    told = project.run("show", "body", "--failures", wanted=2).stderr
+    assert "surefoot show body --json --failures" in told
+
+
+def test_a_failure_without_a_record_is_told_all_the_same(project: Project) -> None:
+    """One that a Surefoot before 0003_incidents.sql has written."""
+    from surefoot import Runtime
+
+    ran(project, "triage")
+    with Runtime() as runtime:
+        runtime.journal.group.commit(
+            lambda tx: tx("UPDATE failures SET detail = NULL, process_pk = NULL")
+        )
+    for one in project.json("show", "triage", "--failures")["failures"]:
+        assert (one["detail"], one["process"]) == (None, None) and one["stack"]

@@ -16,6 +16,7 @@ from surefoot import step
 from surefoot.deadletter import edited, shown_input
 from surefoot.errors import InputError, UsageError
 from surefoot.execution.kept import keep
+from surefoot.scrub import Scrubber
 
 
 @dataclass
@@ -178,7 +179,9 @@ def test_words_that_look_like_a_placeholder_stay_words() -> None:
 def test_secrets_of_the_environment_are_hidden_too() -> None:
     edit, seen = hand(lambda text: text)
     given = {"one": "the word is correct-horse"}
-    new = edited(keep(given, "x"), bare.spec, edit=edit, known=("correct-horse",))
+    new = edited(
+        keep(given, "x"), bare.spec, edit=edit, scrubber=Scrubber(known=("correct-horse",))
+    )
     assert "correct-horse" not in seen[0] and new == given
 
 

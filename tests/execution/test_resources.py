@@ -270,10 +270,9 @@ def test_a_function_to_fall_back_on_is_not_held(runtime: Runtime, clock: ManualC
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("[resources.db]\nconcurency = 3\n", "concurency"), ("resources = 3\n", "tables by name")],
+    [("[resources.db]\nconcurency = 3\n", "concurency"), ("resources = 3\n", "must be a table")],
 )
 def test_a_wrong_setting_names_its_place(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "surefoot.toml").write_text(text)
-    config = load_config(tmp_path, {})
     with pytest.raises(ConfigError, match=said):
-        _ = Runtime(config=config).resources
+        _ = Runtime(config=load_config(tmp_path, {})).resources

@@ -16,6 +16,7 @@ SOURCES = ROOT / "src" / "surefoot"
 OPTIONAL = (
     "airflow",
     "anthropic",
+    "apprise",
     "attr",
     "attrs",
     "botocore",

@@ -15,8 +15,8 @@ import pytest
 
 from surefoot import Runtime, effect, step, workflow
 from surefoot.errors import DefinitionError, StepCrashed
-from surefoot.isolation import Pool
 from surefoot.isolation.jobs import Job
+from surefoot.isolation.pool import Pool
 from surefoot.testing import disabled
 
 from . import bodies

@@ -509,3 +509,44 @@ def test_what_a_forked_child_commits_is_not_lost_when_its_parent_closes(tmp_path
 
 def test_after_a_fork_child_and_parent_write_on_each_with_locks_of_its_own(tmp_path: Path) -> None:
     assert script(FORK, tmp_path) == "0|after the fork|before the fork|in the child|queued"
+
+
+OPENING = """
+import os, sys, threading, warnings
+from pathlib import Path
+warnings.simplefilter("ignore", DeprecationWarning)
+from surefoot.store.sqlite import SqliteStore
+
+place, begun, connected, opened = Path(sys.argv[1]), threading.Event(), threading.Event(), []
+connect = SqliteStore._connect
+
+def slowly(self):
+    if threading.current_thread().name == "opens":
+        begun.set()
+        threading.Event().wait(0.5)  # the other thread is at its fork by now
+    found = connect(self)
+    connected.set()
+    return found
+
+SqliteStore._connect = slowly
+
+def open_one():
+    opened.append(SqliteStore(place / "other.db"))
+
+thread = threading.Thread(target=open_one, name="opens")
+thread.start()
+begun.wait()
+pid = os.fork()
+if pid == 0:
+    SqliteStore(place / "j.db").close()
+    os._exit(7)
+waited = connected.is_set()
+thread.join()
+opened[0].transact([lambda tx: tx("SELECT 1")])
+opened[0].close()
+print(waited, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_fork_waits_for_a_journal_that_another_thread_is_opening(tmp_path: Path) -> None:
+    assert script(OPENING, tmp_path) == "True 7"

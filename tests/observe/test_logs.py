@@ -52,7 +52,7 @@ def test_a_failed_attempt_is_a_warning_with_its_exception_and_place(
     ]
     place: Any = failed
     assert (place.run_id, place.step, place.attempt, place.item) == ("r1", "fetch", 1, None)
-    assert place.kind == "connection" and place.fingerprint.startswith("v1-") and place.call_id
+    assert place.kind == "connection" and place.fingerprint.startswith("v2-") and place.call_id
     assert failed.exc_info is not None and failed.exc_info[1] is reset
     assert started.run_id == ended.run_id == "r1"  # type: ignore[attr-defined]
 

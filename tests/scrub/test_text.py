@@ -5,25 +5,26 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.scrub import Hidden, is_secret_name, scrub_text
+from surefoot.scrub import Hidden, Scrubber, is_secret_name, scrub_text
+from surefoot.scrub.scrubber import _rules
 
-text_module = importlib.import_module("surefoot.scrub.text")
+engine = importlib.import_module("surefoot.scrub.engine")
 
 # Put together here, so that no scanner takes this file for a leak.
 SECRETS = [
     "sk-" + "a1B2" * 6,
-    "sk-ant-" + "api03-" + "x" * 40,
+    "sk-ant-" + "api03-" + "xY7" * 13,
     "sk-proj-" + "Ab1_" * 10,
     "gsk_" + "a1" * 20,
     "ghp_" + "a1B2" * 9,
     "github_pat_" + "A1b2_" * 12,
-    "glpat-" + "x" * 20,
+    "glpat-" + "x7" * 10,
     "AKIA" + "ABCD1234" * 2,
     "AIza" + "S" * 35,
     "ya29." + "a" * 30,
@@ -35,7 +36,6 @@ SECRETS = [
     "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0." + "abc-DEF_123",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEabc\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\nMIIEabc",
-    "hooks.slack.com/services/" + "T0/B0/" + "x" * 24,
 ]
 
 
@@ -58,14 +58,13 @@ def test_keys_of_providers_are_found_anywhere(secret: str, around: str) -> None:
         ("OPENAI_API_KEY => abc", "OPENAI_API_KEY => [secret]"),
         ("key=password=hunter2", "key=password=[secret]"),
         ("https://x/y?sig=abc&page=2", "https://x/y?sig=[secret]&page=2"),
-        ("Authorization: Bearer abc.def", "Authorization: [secret]"),
-        ("authorization: ApiKey a b c\nnext: 1", "authorization: [secret]\nnext: 1"),
-        ("Set-Cookie: a=b; c=d", "Set-Cookie: [secret]"),
-        ("curl -H 'Authorization: Bearer abc'", "curl -H 'Authorization: [secret]'"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [secret]"),
+        ("authorization: a1 b2 c3\nnext: 1", "authorization: [secret]\nnext: 1"),
+        ("Set-Cookie: a=b1; Path=/; c=d", "Set-Cookie: a=[cookie]; Path=/; c=[cookie]"),
+        ("curl -H 'Authorization: Bearer abc'", "curl -H 'Authorization: Bearer [secret]'"),
         ("sent bearer abcdefghijklmnop once", "sent bearer [secret] once"),
         ("postgres://app:pw@db:5432/x", "postgres://app:[password]@db:5432/x"),
         ("redis://:pw@host", "redis://:[password]@host"),
-        ("key=" * 9 + "x", "key=" * 4 + "[secret]"),
     ],
 )
 def test_what_stands_behind_a_secret_s_name_is_hidden(text: str, clean: str) -> None:
@@ -101,10 +100,10 @@ def test_known_values_are_hidden_wherever_they_stand_longest_first() -> None:
 
 
 def test_with_a_key_equal_secrets_can_be_told_to_be_equal() -> None:
-    text = scrub_text("password=one password=two password=one", key=b"k")
+    text = scrub_text("password=oneone password=twotwo password=oneone", key=b"k")
     first, second, third = (part.partition("=")[2] for part in text.split("password")[1:])
     assert first.strip() == third.strip() != second.strip()
-    assert scrub_text("password=one", key=b"other") != scrub_text("password=one", key=b"k")
+    assert scrub_text("password=oneone", key=b"other") != scrub_text("password=oneone", key=b"k")
 
 
 def test_a_long_text_is_cut_and_a_secret_at_the_cut_does_not_show() -> None:
@@ -138,16 +137,33 @@ def test_a_hostile_text_costs_no_time() -> None:
         assert time.process_time() - start < 5
 
 
-def test_without_re2_the_standard_library_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_re2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a system that google-re2 has no wheel for."""
     monkeypatch.setitem(sys.modules, "re2", None)
-    text_module._patterns.cache_clear()
-    try:
-        for secret in SECRETS:
-            assert secret not in scrub_text(f"got {secret} here")
-        assert scrub_text("password=x") == "password=[secret]"
-        assert len(scrub_text("a" * 100_000)) < 20_100
-    finally:
-        text_module._patterns.cache_clear()
+    caches = (engine._re2, engine.compiled, _rules)
+    for one in caches:
+        one.cache_clear()
+    yield
+    for one in caches:
+        one.cache_clear()
+
+
+def test_without_re2_the_standard_library_does_it(without_re2: None) -> None:
+    for secret in SECRETS:
+        assert secret not in scrub_text(f"got {secret} here")
+    assert scrub_text("password=x") == "password=[secret]"
+    assert len(scrub_text("a" * 100_000)) < 20_100
+    assert scrub_text("curl -u ada:hunter2 https://x") == "curl -u ada:[secret] https://x"
+    assert Scrubber(known=("hunter2-x",)).text("so hunter2-x") == "so [secret]"
+
+
+def test_without_re2_no_text_takes_long(without_re2: None) -> None:
+    scrub_text("warm")
+    for text in ("a" * 20_000, "key=" * 5_000, "curl " * 4_000, "keykey" * 3_000, "a.a@" * 5_000):
+        start = time.process_time()
+        scrub_text(text)
+        assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -178,15 +194,6 @@ def test_names_of_secrets(name: str, secret: bool) -> None:
     assert is_secret_name(name) is secret
 
 
-def test_every_pattern_compiles_under_both_engines() -> None:
-    import re
-
-    patterns: list[Any] = [pattern for _, pattern in text_module._FORMATS]
-    patterns += [text_module._KEYED, text_module._LINE, text_module._HEADER, text_module._URL]
-    for pattern in patterns:
-        re.compile(pattern)
-
-
 def test_what_is_hidden_while_a_text_is_edited_is_put_back_wherever_it_stands() -> None:
     hidden = Hidden.beside("a note on [secret 1]")
     one = hidden.instead_of("secret", "hunter2")
@@ -205,3 +212,28 @@ def test_names_that_are_taken_already_are_passed_over() -> None:
     first = hidden.instead_of("key", "one")
     assert (first, hidden.instead_of("key", "two")) == ("[key 1]", "[key 3]")
     assert hidden.instead_of("key", "three") == "[key 4]"
+
+
+def test_a_hostile_text_of_a_megabyte_takes_about_a_second() -> None:
+    """Ten times that, since this machine does other things, too; `python -m bench` says what it is."""
+    scrubber = Scrubber()
+    scrubber.data(b"warm")
+    for piece in (
+        b"a",
+        b"eyJ",
+        b"key=",
+        b'password="',
+        b"://a:",
+        b"curl -u ",
+        b"%3A",
+        b"cookie: a=b;",
+    ):
+        data = piece * (1_000_000 // len(piece))
+        start = time.process_time()
+        scrubber.data(data)
+        assert time.process_time() - start < 10, piece
+
+
+def test_an_encoded_secret_is_hidden_where_it_stands() -> None:
+    text = "ref=sntrys_" + "a%2BB1" * 20 + "&x=%2Fa&password%3Dhunter2"
+    assert scrub_text(text) == "ref=[sentry organization token]&x=%2Fa&password%3D[secret]"

@@ -123,7 +123,7 @@ def give_to(journal: Journal, lease: Lease, owner: Owner, until: float = 0.0) ->
 def take_out_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted bug: a write asks nobody whether it still holds its run."""
     unfenced = "(? IS NOT NULL OR ? IS NOT NULL)"
-    for name in ("BEGIN", "END", "FAILURE"):
+    for name in ("BEGIN", "END", "FAILURE", "PROCESS"):
         sql = getattr(writes, name)
         assert writes.FENCE in sql
         monkeypatch.setattr(writes, name, sql.replace(writes.FENCE, unfenced))

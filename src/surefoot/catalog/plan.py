@@ -93,7 +93,7 @@ class Block(NamedTuple):
 
     ``always`` are the ranks of those without a probe. ``for_any`` says that its probes read nothing
     but what is read off every exception (see :data:`READ_NAMES`). ``in_body`` are the keys of which
-    a body must have one for the probes of the body to find anything.
+    a body, or its ``error``, must have one for the probes of the body to find anything.
     """
 
     candidates: tuple[Candidate, ...]
@@ -199,10 +199,9 @@ def _make_block(
     found = PatternSet(patterns, engine) if patterns else None
     for_any = all(key[0] not in _OF_CLASS for key in probes)
     in_body = frozenset(
-        part
+        key[2] if key[1] == "error" and len(key) > 2 else key[1]
         for key in probes
         if key[0] == "body"
-        for part in key[1 : 3 if key[1] == "error" else 2]
     )
     return Block(tuple(final), tuple(always), tuple(probes.values()), found, for_any, in_body)
 

@@ -26,6 +26,7 @@ from .scripts import ALWAYS, Script, fail
 
 if TYPE_CHECKING:
     from ..catalog import Catalog, Rule
+    from .firings import Firing
 
 __all__ = [
     "Fault",
@@ -100,6 +101,15 @@ class Fault:
             return False
         condition = self.script.condition
         return condition is None or bool(condition(place))
+
+    def acted_in(self, firing: Firing) -> bool:
+        """Whether a firing is of this fault: of its name, at its place."""
+        return (
+            (firing.fault, firing.seam) == (self.name, self.seam)
+            and self._is_step(firing.step)
+            and self.item in (None, firing.item)
+            and (self.event is None or (firing.event or "").startswith(self.event))
+        )
 
     def _is_step(self, name: str | None) -> bool:
         """A step that was defined within a function goes by its short name too."""

@@ -47,6 +47,7 @@ class Injector:
         self.reached: dict[str, int] = {}
         """How often each seam of each step was reached, as ``"before answer"``."""
         self._counts: dict[tuple[int, str | None], int] = {}
+        self._acted: set[int] = set()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._calm = threading.Lock()
@@ -60,14 +61,22 @@ class Injector:
         return placed
 
     def fired(self, fault: Fault | str | None = None) -> list[Firing]:
-        """What acted, the oldest first; of one fault, or of all."""
-        name = fault.name if isinstance(fault, Fault) else fault
-        return [one for one in self.firings.all() if name in (None, one.fault)]
+        """What acted, the oldest first; of one fault at its place, of all faults of a name, or of
+        all."""
+        every = self.firings.all()
+        if isinstance(fault, Fault):
+            return [one for one in every if fault.acted_in(one)]
+        return [one for one in every if fault in (None, one.fault)]
 
     def not_fired(self) -> list[Fault]:
         """Faults that have not acted yet: what they were to prove is not proved."""
-        acted = {(one.fault, one.seam) for one in self.firings.all()}
-        return [one for one in self.faults if (one.name, one.seam) not in acted]
+        # of what acted in this process it is known which fault it was; else its place must do
+        elsewhere = [one for one in self.firings.all() if one.pid != os.getpid()]
+        return [
+            one
+            for one in self.faults
+            if id(one) not in self._acted and not any(map(one.acted_in, elsewhere))
+        ]
 
     # -- seams ----------------------------------------------------------------------------------
 
@@ -112,6 +121,7 @@ class Injector:
                 detail=fault.action.words,
             )
         )
+        self._acted.add(id(fault))
 
     def write(self, event: str) -> None:
         """The journal's seam: see :data:`surefoot.store.base.Seam`."""

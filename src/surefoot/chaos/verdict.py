@@ -310,6 +310,11 @@ def times_of(seen: Seen) -> Times:
     waited = bool(answers[-1].get("real_time", False))
     total = max(0.0, answers[-1]["ended"] - fired)
     detection, restart = _until_work(seen, fired)
+    # clocks are read at several places: a part is never told as more than the whole
+    if detection is not None:
+        detection = min(detection, total)
+    if restart is not None:
+        restart = min(restart, total - (detection or 0.0))
     known = (detection or 0.0) + (restart or 0.0) + (backoff if waited else 0.0)
     return Times(detection, restart, max(0.0, total - known), total, backoff, waited)
 

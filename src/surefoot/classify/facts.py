@@ -107,11 +107,14 @@ class Facts:
         return values
 
     def body_has(self, keys: frozenset[str]) -> bool:
-        """Whether the body may have one of ``keys``; most bodies hold little."""
+        """Whether the body, or its ``error``, may have one of ``keys``; most bodies hold little."""
         body = self.body
         if type(body) is not dict:
             return body is not None
-        return not body.keys().isdisjoint(keys)
+        if not body.keys().isdisjoint(keys):
+            return True
+        error = body.get("error")
+        return not error.keys().isdisjoint(keys) if type(error) is dict else error is not None
 
 
 def _body_of(facts: Facts) -> Mapping[Any, Any] | None:
@@ -208,10 +211,11 @@ def _attr(facts: Facts, key: FactKey) -> tuple[str, ...]:
 
 
 def _in_body(facts: Facts, key: FactKey) -> tuple[str, ...]:
-    found = words(facts.body, key[1:])
+    body = facts.body
+    found = words(body, key[1:])
     if not found and key[1] == "error" and len(key) > 2:
         # openai gives its body without the outer "error"
-        found = words(facts.body, key[2:])
+        found = words(body, key[2:])
     return found
 
 

@@ -134,6 +134,9 @@ def words(value: Any, parts: tuple[str, ...]) -> tuple[str, ...]:
     >>> words({"errors": [{"code": 7}, {"code": "X"}]}, ("errors", "*", "code"))
     ('7', 'x')
     """
+    if "*" not in parts:  # nearly all
+        end = word(path(value, parts))
+        return () if end is None else (end,)
     ends = [value]
     while "*" in parts:
         star = parts.index("*")

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import click
 
-from . import catalog, chaos, completion, doctor, letters, map, operators, recover, run, runs
+from . import (
+    alerts,
+    catalog,
+    chaos,
+    completion,
+    doctor,
+    fault_proxy,
+    incidents,
+    letters,
+    map,
+    operators,
+    postmortem,
+    recover,
+    run,
+    runs,
+    scrub,
+)
 from .app import App
 from .options import examples
 
@@ -17,12 +33,17 @@ COMMANDS = (
     runs.runs,
     runs.show,
     letters.dead_letters,
+    incidents.incidents,
     operators.rollback,
     operators.resolve,
     operators.cancel,
+    alerts.alerts,
+    postmortem.postmortem,
     catalog.catalog,
     map.map_,
     chaos.chaos,
+    fault_proxy.fault_proxy,
+    scrub.scrub,
     doctor.doctor,
     completion.completion,
 )

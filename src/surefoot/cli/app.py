@@ -63,6 +63,7 @@ class App(Group):
         except RunInterrupted as exc:
             code = _told(exc, str(exc), 143, as_json)
         except click.ClickException as exc:
+            setattr(exc, "message", _clean(exc.message))  # noqa: B010  click calls it final, and has no hook
             exc.show()
             if as_json:
                 _as_json(exc, exc.format_message(), exc.exit_code)
@@ -74,7 +75,7 @@ class App(Group):
         except Exception as exc:
             import traceback
 
-            traceback.print_exc()
+            complain(_clean(traceback.format_exc()))
             message = f"{type(exc).__name__}: {exc} (a mistake in Surefoot: please report it)"
             code = _told(exc, message, 1, as_json)
         if not standalone_mode:
@@ -83,10 +84,23 @@ class App(Group):
 
 
 def _told(exc: BaseException, message: str, exit_code: int, as_json: bool) -> int:
+    message = _clean(message)
     complain(message)
     if as_json:
         _as_json(exc, message, exit_code)
     return exit_code
+
+
+def _clean(text: str) -> str:
+    """A message without its secrets; the settings may be what is wrong."""
+    try:
+        from ..runtime import scrub
+
+        return str(scrub(text))
+    except Exception:
+        from ..scrub import scrub_text
+
+        return scrub_text(text)
 
 
 def _as_json(exc: BaseException, message: str, exit_code: int) -> None:

@@ -27,6 +27,8 @@ EXTRAS = {
     "frames": ("pyarrow",),
     "tensors": ("safetensors",),
     "models": ("pydantic", "msgspec", "attrs"),
+    "alerts": ("apprise",),
+    "logs": ("ecs-logging",),
 }
 """What each of our extras brings; see pyproject.toml."""
 
@@ -52,7 +54,8 @@ def doctor(journal: str | None, as_json: bool) -> int:
     """
     config, findings = _settings()
     findings = [_versions(), *findings]
-    findings += [_journal(config, journal), _patterns(), *_rules(config), *_clients(), _extras()]
+    findings += [_journal(config, journal), _patterns(), *_rules(config), *_alerts(config)]
+    findings += [*_clients(), _extras()]
     if as_json:
         write_json(
             {
@@ -232,6 +235,35 @@ def _rules(config: Config) -> list[Finding]:
         for one in left_out
     ]
     return told
+
+
+def _alerts(config: Config) -> list[Finding]:
+    """Nothing where nobody is to be told of anything."""
+    from ..observe.alerts.options import UrlMissing
+    from ..observe.alerts.sending import MISSING
+    from ..runtime import Runtime
+
+    if not config.alerts:
+        return []
+    try:
+        options = Runtime(config=config).alert_options()
+    except SurefootError as exc:
+        return [Finding("alerts", "problem", str(exc), "correct it; until then nothing runs")]
+    if options.sinks and _version("apprise") is None:
+        reason, _, move = MISSING.partition("; ")
+        return [Finding("alerts", "problem", reason, move)]
+    found = []
+    for sink in options.sinks.values():
+        try:
+            sink.address()
+        except UrlMissing as exc:
+            found.append(
+                Finding(
+                    "alerts", "problem", f"{sink.name}: {exc}", "set it, or nobody is told there"
+                )
+            )
+    text = f"{counted(len(options.sinks), 'sink')}, {counted(len(options.rules), 'rule')}"
+    return found or [Finding("alerts", "ok", f"{text}; try them with: surefoot alerts test")]
 
 
 def _clients() -> list[Finding]:

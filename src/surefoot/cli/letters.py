@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .app import Group
-from .options import command_options, examples
+from .options import command_options, examples, seconds_given
 from .out import counted, plain, render, table, took, when, write, write_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ F = Callable[..., Any]
     epilog=examples(
         "surefoot dead-letters list",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
     ),
 )
 def dead_letters() -> None:
@@ -85,8 +85,8 @@ def list_(
     from ..journal.letters import letters
     from ..runtime import Runtime
 
-    older = _seconds(older_than, "--older-than")
-    newer = _seconds(newer_than, "--newer-than")
+    older = seconds_given(older_than, "--older-than")
+    newer = seconds_given(newer_than, "--newer-than")
     with Runtime(journal, create=False) as runtime:
         now = runtime.clock.now()
         found = letters(
@@ -108,27 +108,6 @@ def list_(
         else:
             write(render(_table(found, now)))
     return 0
-
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-
-
-def _seconds(age: str | None, option: str) -> float | None:
-    """An age in seconds.
-
-    >>> _seconds("90s", "--older-than"), _seconds("1.5h", "--older-than")
-    (90.0, 5400.0)
-    """
-    from ..errors import UsageError
-
-    if age is None:
-        return None
-    try:
-        return float(age[:-1]) * UNITS[age[-1:]]
-    except (ValueError, KeyError):
-        raise UsageError(
-            f"{option} {age!r}: give a number and a unit: 90s, 15m, 2h, 3d, 1w"
-        ) from None
 
 
 def _told(one: LetterRecord) -> dict[str, Any]:
@@ -325,7 +304,7 @@ def _one(runtime: Runtime, given: str) -> LetterRecord:
         "surefoot dead-letters replay 17 18",
         "surefoot dead-letters replay 17 --edit",
         "surefoot dead-letters replay 17 --set ticket.text='Where is my order?'",
-        "surefoot dead-letters replay --fingerprint v1-acf36598eb36ab0f --rate 5",
+        "surefoot dead-letters replay --fingerprint v2-acf36598eb36ab0f --rate 5",
         "surefoot dead-letters replay --all --step answer --json",
     )
 )
@@ -393,7 +372,7 @@ def replay(
             )
         stack.enter_context(program_output(as_json))
         stack.enter_context(logging_for_people(runtime))
-        driver = _Driver(runtime, target, _changes(sets, edit), as_json)
+        driver = _Driver(runtime, target, _changes(runtime, sets, edit), as_json)
         stack.callback(driver.close)
         told = driver.run(chosen, canary=not no_canary, rate=rate)
     if as_json:
@@ -425,14 +404,13 @@ def _chosen(runtime: Runtime, ids: Sequence[str], **wanted: Any) -> list[LetterR
     return in_order(found)
 
 
-def _changes(sets: tuple[str, ...], edit: bool) -> Any:
+def _changes(runtime: Runtime, sets: tuple[str, ...], edit: bool) -> Any:
     """What gives the changed arguments of a letter, once its step is known."""
     if not sets and not edit:
         return None
 
     def changes(letter: LetterRecord, spec: Any) -> dict[str, Any]:
         from ..deadletter import edited
-        from ..runtime import known_secrets
         from .editor import in_editor
 
         return edited(
@@ -440,7 +418,7 @@ def _changes(sets: tuple[str, ...], edit: bool) -> Any:
             spec,
             sets=sets,
             edit=in_editor if edit else None,
-            known=known_secrets(),
+            scrubber=runtime.scrubber,
         )
 
     return changes

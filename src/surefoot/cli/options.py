@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["RunId", "RunName", "command_options", "examples", "journal_option", "json_option"]
+__all__ = [
+    "RunId",
+    "RunName",
+    "command_options",
+    "examples",
+    "journal_option",
+    "json_option",
+    "seconds_given",
+]
 
 if TYPE_CHECKING:
     Texts = click.ParamType[str]
@@ -35,6 +43,27 @@ def command_options(fn: F) -> F:
 def examples(*lines: str) -> str:
     """The end of a command's help: real examples, which click must not wrap."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def seconds_given(age: str | None, option: str) -> float | None:
+    """An age that an option was given, in seconds; None where it was not.
+
+    :raises UsageError: it is none.
+
+    >>> seconds_given("90s", "--older-than"), seconds_given("1.5h", "--older-than")
+    (90.0, 5400.0)
+    """
+    from ..clock import seconds_of
+    from ..errors import UsageError
+
+    if age is None:
+        return None
+    try:
+        return seconds_of(age)
+    except ValueError:
+        raise UsageError(
+            f"{option} {age!r}: give a number and a unit: 90s, 15m, 2h, 3d, 1w"
+        ) from None
 
 
 class RunName(Texts):

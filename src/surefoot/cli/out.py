@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..postmortem.words import counted, plain, took
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -24,6 +26,7 @@ __all__ = [
     "took",
     "when",
     "write",
+    "write_bytes",
     "write_json",
 ]
 
@@ -45,6 +48,18 @@ def write(text: str, *, err: bool = False) -> None:
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        _to_nowhere(stream)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write ``data`` as it is: to standard output, or, as :func:`write`, to nowhere."""
+    stream: TextIO | None = sys.stdout
+    if stream is None:
+        return
+    try:
+        stream.buffer.write(data)
         stream.flush()
     except BrokenPipeError:
         _to_nowhere(stream)
@@ -83,21 +98,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return value
-
-
-def plain(text: str) -> str:
-    """``text`` without characters that steer a terminal: messages come from anywhere.
-
-    >>> plain("red: \\x1b[31m")
-    'red: \\\\x1b[31m'
-    """
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or one in "\n\t" else _escaped(one) for one in text)
-
-
-def _escaped(one: str) -> str:
-    return one if ord(one) >= 0xA0 else f"\\x{ord(one):02x}"
 
 
 def render(*parts: RenderableType) -> str:
@@ -149,25 +149,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, indent: int
     return made
 
 
-def took(seconds: float | None) -> str:
-    """A duration for people.
-
-    >>> took(0.0021), took(12.34), took(252), took(7500)
-    ('2.1 ms', '12.3 s', '4 min 12 s', '2 h 05 min')
-    """
-    if seconds is None:
-        return ""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.3g} ms" if seconds >= 0.001 else f"{seconds * 1000:.2f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min"
-
-
 def when(stamp: str | None) -> str:
     """A recorded time in the reader's time zone."""
     if stamp is None:
@@ -180,11 +161,3 @@ def ago(stamp: str | None, until: str | None) -> float | None:
     if stamp is None or until is None:
         return None
     return (datetime.fromisoformat(until) - datetime.fromisoformat(stamp)).total_seconds()
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """
-    >>> counted(1, "item"), counted(1200, "item")
-    ('1 item', '1,200 items')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..errors import SurefootError
 from ..journal import Journal, RunRecord
-from ..journal.leases import Owner
+from ..journal.runs import holder_of
 
-__all__ = ["document_of", "holder_of", "scrubbed", "untagged", "with_holder"]
+__all__ = ["document_of", "holder_of", "scrubbed", "untagged", "with_holder", "with_records"]
 
 
 def untagged(value: Any) -> Any:
@@ -46,22 +46,6 @@ def result_of(journal: Journal, record: RunRecord) -> Any:
     return untagged(json.loads(data.decode("utf-8", "surrogatepass")))
 
 
-def holder_of(record: RunRecord, now: float) -> dict[str, Any] | None:
-    """The process that holds a run, and whether it lives; None if nobody holds it.
-
-    ``alive`` is None where the process is on another host and its lease has not run out yet.
-    """
-    if record.status not in ("running", "rolling_back"):
-        return None
-    if record.owner is None:
-        return {"process": None, "alive": False}
-    owner = Owner.parse(record.owner)
-    alive = owner.alive()
-    if alive is None and (record.lease_until or 0) <= now:
-        alive = False
-    return {"process": str(owner), "alive": alive}
-
-
 def with_holder(document: dict[str, Any], record: RunRecord, now: float) -> dict[str, Any]:
     """A run's document with who holds it, and its input without tags."""
     told = dict(document)
@@ -70,16 +54,39 @@ def with_holder(document: dict[str, Any], record: RunRecord, now: float) -> dict
     return told
 
 
-def document_of(journal: Journal, record: RunRecord, *, items: bool = True) -> dict[str, Any]:
+def document_of(
+    journal: Journal, record: RunRecord, *, items: bool = True, failures: bool = False
+) -> dict[str, Any]:
     """The document of a run as ``show`` gives it: nothing of the user's is imported; scrubbed.
 
     :param items: False: the words of single items of maps are dropped, as nobody will read them.
+    :param failures: with the whole record of each failure.
     """
     from ..workflow.run import document
 
     told = with_holder(document(journal, record), record, journal.clock.now())
     told["result"] = result_of(journal, record)
+    if failures:
+        told = with_records(told, journal, record)
     return scrubbed(told, items=items)
+
+
+def with_records(document: dict[str, Any], journal: Journal, record: RunRecord) -> dict[str, Any]:
+    """A run's document with all that was kept of each failure: its stack, its ``detail`` and the
+    process that saw it; None where an older Surefoot has kept none."""
+    processes = {one.pk: json.loads(one.detail) for one in journal.processes(record.pk)}
+    told = dict(document)
+    told["error"] = json.loads(record.error) if record.error else None
+    told["failures"] = [
+        {
+            **one,
+            "stack": row.stack,
+            "detail": json.loads(row.detail) if row.detail else None,
+            "process": processes.get(row.process_pk or 0),
+        }
+        for one, row in zip(document["failures"], journal.failures(record.pk))
+    ]
+    return told
 
 
 WORDS = ("item_id", "key", "note")

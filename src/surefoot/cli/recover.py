@@ -74,10 +74,10 @@ def _is_well(one: dict[str, Any]) -> bool:
 
 def _recovered(journal: Journal, before: RunRecord) -> dict[str, Any]:
     """Go on with one run in a child; gives what became of it."""
-    import json
     from collections import Counter
 
     from ..journal.undo import compensations
+    from ..workflow.run import short_error
 
     # whoever goes on with a rollback goes on as a rollback
     words = "rollback" if before.status == "rolling_back" else "resume"
@@ -89,7 +89,7 @@ def _recovered(journal: Journal, before: RunRecord) -> dict[str, Any]:
         "status": after.status,
         "reused": after.reused,
         "time_saved": after.time_saved,
-        "error": json.loads(after.error) if after.error else None,
+        "error": short_error(after.error),
     }
     if exit_code == LOCKED:
         # someone else was quicker, which is as good

@@ -153,12 +153,13 @@ def resume(
 
 def tell(ended: Ended, journal: str | None, as_json: bool) -> int:
     """Print how it ended; gives the exit code."""
-    from .plain import untagged
+    from .plain import scrubbed, untagged
     from .story import command, ending
     from .telling import traceback_of
 
-    document = ended.run.document()
-    document["input"] = untagged(document["input"])
+    raw = ended.run.document()
+    raw["input"] = untagged(raw["input"])
+    document = {**scrubbed(raw), "result": raw["result"]}  # what was asked for is given as it is
     document["holder"] = None
     halted = ended.exception is not None and isinstance(ended.exception, Exception)
     if halted and ended.exception is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UsageError
 from ..model import RUN_STATUSES
 from .options import RunId, command_options, examples
 from .out import ago, counted, render, table, took, when, write, write_json
@@ -55,7 +55,7 @@ def runs(
 
 
 def _row(record: RunRecord, now: float) -> dict[str, Any]:
-    from ..workflow.run import stamp
+    from ..workflow.run import short_error, stamp
     from .plain import holder_of
 
     return {
@@ -69,7 +69,7 @@ def _row(record: RunRecord, now: float) -> dict[str, Any]:
         "reused": record.reused,
         "time_saved": round(record.time_saved, 6),
         "degraded": bool(record.degraded),
-        "error": json.loads(record.error) if record.error else None,
+        "error": short_error(record.error),
         "holder": holder_of(record, now),
     }
 
@@ -123,11 +123,15 @@ def _tell_of_none(journal: Journal, status: tuple[str, ...], workflow: str | Non
         "surefoot show 20261122-234501-1a2b3c",
         "surefoot show 2026-11-22 --json",
         "surefoot show 2026-11-22 --json | jq '.failures[] | {step, kind, decision}'",
+        "surefoot show 2026-11-22 --json --failures | jq '.failures[0].detail.inputs'",
     )
+)
+@click.option(
+    "--failures", is_flag=True, help="With --json: the whole record of each failure, too."
 )
 @RunId
 @command_options
-def show(run_id: str, journal: str | None, as_json: bool) -> int:
+def show(run_id: str, failures: bool, journal: str | None, as_json: bool) -> int:
     """Show RUN: its input, its steps, what failed and what was done about it.
 
     For people the items of a map are counted; --json lists each of them. Secrets are left out.
@@ -135,10 +139,15 @@ def show(run_id: str, journal: str | None, as_json: bool) -> int:
     from ..runtime import Runtime
     from .plain import document_of
 
+    if failures and not as_json:
+        raise UsageError(
+            "--failures adds to what --json prints; write: "
+            f"surefoot show {run_id} --json --failures"
+        )
     with Runtime(journal, create=False) as runtime:
         found = runtime.journal
         record = found.run(run_id)
-        document = document_of(found, record, items=as_json)
+        document = document_of(found, record, items=as_json, failures=failures)
         if as_json:
             write_json(document)
             return 0

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..postmortem.moves import (
+    DONE,
+    Standing,
+    command,
+    halted_map,
+    halting_failure,
+    is_in_doubt,
+    move_of,
+)
+from ..postmortem.words import cut, usd
 from .out import ago, counted, plain, render, table, took
 
 if TYPE_CHECKING:
@@ -29,18 +38,10 @@ __all__ = [
     "shown",
     "told_cost",
     "undone_rows",
+    "usd",
 ]
 
 Document = Mapping[str, Any]
-
-DONE = {
-    "retry": "tried again",
-    "adapt": "tried again, changed",
-    "fall_back": "fell back",
-    "skip": "set aside",
-    "halt": "halted",
-}
-"""What was done about a failure, by its decision."""
 
 STYLES = {
     "completed": "green",
@@ -53,12 +54,6 @@ STYLES = {
     "superseded": "dim",
 }
 RESULT_CHARACTERS = 2_000
-
-
-def command(words: str, run_id: str, journal: str | None) -> str:
-    """A command line that can be pasted, for the journal that was named."""
-    line = f"surefoot {words} {shlex.quote(run_id)}"
-    return line if journal is None else f"{line} --journal {shlex.quote(journal)}"
 
 
 def headline(document: Document, read_only: bool = False) -> Text:
@@ -100,14 +95,6 @@ def saved(document: Document) -> str:
     """What a resume did not spend again."""
     time = took(document["time_saved"])
     return f"{time} and {usd(document['cost_saved'])}" if document["cost_saved"] else time
-
-
-def usd(amount: float) -> str:
-    """
-    >>> usd(0.001234), usd(12.5)
-    ('$0.0012', '$12.50')
-    """
-    return f"${amount:.2f}" if amount >= 1 else f"${amount:.2g}"
 
 
 def told_cost(document: Document) -> list[tuple[str, Any]]:
@@ -198,7 +185,7 @@ def halt_rows(document: Document, action: str | None) -> list[tuple[str, Any]]:
         where = last["step"] if last["item"] is None else f"{last['step']}, item {last['item']}"
         where += f" (attempt {last['attempt']})"
     else:
-        where = _halted_map(document, str(error.get("message"))) or "the workflow's own code"
+        where = halted_map(document, str(error.get("message"))) or "the workflow's own code"
     person = "" if error.get("recoverable", True) else "; a person must act first"
     known = last or error
     rows = [
@@ -212,25 +199,6 @@ def halt_rows(document: Document, action: str | None) -> list[tuple[str, Any]]:
     if action:
         rows.append(("to do", action))
     return rows
-
-
-def _halted_map(document: Document, message: str) -> str | None:
-    """The map of which too many items failed, if that is what halted the run."""
-    for one in reversed(document["steps"]):
-        name = one["step"].removesuffix(".map")
-        halted = one["form"] == "map" and one["status"] == "failed"
-        if halted and "max_failure_ratio" in message and message.startswith(f"step {name}: "):
-            return f"{one['step']}: {one['note']}"
-    return None
-
-
-def halting_failure(document: Document) -> Any:
-    """The failed attempt that halted the run; None where its own body raised."""
-    calls = (document["error"] or {}).get("calls", ())
-    for one in reversed(document["failures"]):
-        if one["call"] in calls and one["decision"] == "halt":
-            return one
-    return None
 
 
 def _without_notes(message: str) -> str:
@@ -254,37 +222,16 @@ def _last_rows(document: Document, journal: str | None) -> list[tuple[str, Any]]
 
 def next_move(document: Document, journal: str | None) -> str | None:
     """What to do now, as a command; None for a run that needs nothing."""
-    run_id, status = document["run_id"], document["status"]
-    resume = command("resume", run_id, journal)
-    if status == "halted" and _in_doubt(document):
-        return (
-            f"find out whether it happened, then: {command('resolve', run_id, journal)} STEP "
-            f"--done | --not-done | --skip, and: {resume}"
-        )
-    if status == "rolled_back" and any(one["state"] == "failed" for one in document["undone"]):
-        return f"mend the cause, then: {command('rollback', run_id, journal)}"
-    if status == "halted":
-        return f"mend the cause, then: {resume}"
-    if status in ("interrupted", "cancelled"):
-        return f"go on with: {resume}"
-    holder = document.get("holder")
-    if holder is None:
-        return None
-    if status == "rolling_back":
-        resume = command("rollback", run_id, journal)
-    if holder["alive"] is False:
-        return f"its process ({holder['process']}) died; go on with: surefoot recover, or: {resume}"
-    if holder["alive"] is None:
-        return (
-            f"held by {holder['process']}, which this machine cannot see; once its lease has run "
-            f"out: {resume}"
-        )
-    return f"{holder['process']} is at it"
-
-
-def _in_doubt(document: Document) -> bool:
-    known = halting_failure(document) or document["error"] or {}
-    return known.get("kind") == "in_doubt" or "in_doubt" in str(known.get("reason"))
+    standing = Standing(
+        document["run_id"],
+        document["status"],
+        journal,
+        document.get("holder"),
+        in_doubt=is_in_doubt(document),
+        not_undone=sum(one["state"] == "failed" for one in document["undone"]),
+    )
+    move = move_of(standing)
+    return None if move is None else move.words
 
 
 def shown(result: Any, run_id: str, journal: str | None) -> str:
@@ -295,9 +242,3 @@ def shown(result: Any, run_id: str, journal: str | None) -> str:
     whole = command("resume --json", run_id, journal)
     left = len(text) - RESULT_CHARACTERS
     return f"{text[:RESULT_CHARACTERS]} … ({left:,} more characters; all of it: {whole})"
-
-
-def cut(text: str, length: int) -> str:
-    """The first line that says something, at most ``length`` characters of it."""
-    first = text.strip().split("\n", 1)[0]
-    return first if len(first) <= length else first[: length - 1] + "…"

@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ..errors import SurefootError, UsageError
 from .out import plain, write
@@ -111,14 +112,58 @@ class _ForPeople(logging.Handler):
 
 @contextlib.contextmanager
 def logging_for_people(runtime: Runtime) -> Iterator[None]:
-    """Tell failures on standard error, unless the program has set up logging of its own."""
-    logger = logging.getLogger("surefoot")
-    if logger.hasHandlers() or sys.stderr is None:
+    """Tell failures on standard error, unless the program has set up logging of its own. What the
+    program itself logs and warns of meanwhile is scrubbed."""
+    with _scrubbed_logs(), _scrubbed_warnings(runtime):
+        logger = logging.getLogger("surefoot")
+        if logger.hasHandlers() or sys.stderr is None:
+            yield
+            return
+        handler = _ForPeople(runtime)
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _scrubbed_logs() -> Iterator[None]:
+    """As after ``surefoot.logs.install()``; what the program installed itself stays installed."""
+    from .. import logs
+    from ..observe.hooks import hooked
+
+    if hooked() is not None:
         yield
         return
-    handler = _ForPeople(runtime)
-    logger.addHandler(handler)
+    logs.install()
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        logs.uninstall()
+
+
+@contextlib.contextmanager
+def _scrubbed_warnings(runtime: Runtime) -> Iterator[None]:
+    """Python prints warnings with their text, and the line of code that warned."""
+    before = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        stream = file if file is not None else sys.stderr
+        if stream is not None:
+            text = warnings.formatwarning(message, category, filename, lineno, line)
+            stream.write(runtime.scrub_text(text))
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        if warnings.showwarning is show:  # else the program has put in one of its own
+            warnings.showwarning = before

@@ -8,7 +8,6 @@ and what was expected there.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import types
 import typing
@@ -393,6 +392,8 @@ def _fields(
     given = _exactly(dict, f"an object with {', '.join(fields) or 'nothing in it'}")(value, name)
     for key in given:
         if key not in fields:
+            import difflib  # only a mistake needs it
+
             near = difflib.get_close_matches(key, fields, 1)
             raise InputError(
                 f"{name}: there is no {key!r}; "

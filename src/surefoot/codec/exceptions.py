@@ -96,7 +96,9 @@ def _name(cls: type) -> str:
 def _text(exc: BaseException) -> str:
     try:
         return str(exc)
-    except Exception as broken:  # an exception's own __str__ may fail
+    except (
+        BaseException
+    ) as broken:  # an exception's own __str__ may fail, or try to end the program
         return f"<{type(exc).__qualname__} without a text: its __str__ raised {broken!r}>"
 
 

@@ -7,6 +7,7 @@ change is converted to what the step's annotations ask for.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from ..codec.untagged import untagged
 from ..errors import InputError, UsageError
 from ..execution.kept import WHOLE, codecs_of, restore, restored, trees
 from ..execution.spec import StepSpec
-from ..scrub import Hidden, is_secret_name, scrub_text
+from ..scrub import Hidden, Scrubber
 
 __all__ = ["Changes", "edited", "hide", "shown_input"]
 
@@ -41,13 +42,13 @@ def edited(
     *,
     sets: Iterable[str] = (),
     edit: Callable[[str], str] | None = None,
-    known: Iterable[str] = (),
+    scrubber: Scrubber | None = None,
 ) -> dict[str, Any]:
     """The arguments that a letter is replayed with, by name.
 
     :param sets: ``field=value``; the field may be a dotted path, as ``ticket.text`` or ``items.0``.
     :param edit: shows a text of JSON to a person and gives back what became of it.
-    :param known: values that are secret wherever they stand.
+    :param scrubber: what hides secrets from the person; None is one without settings.
     :raises InputError: a field that is not there, a value that does not fit.
     """
     told = trees(data) if data is not None else {}
@@ -56,7 +57,7 @@ def edited(
     new = copy.deepcopy(plain)
     texts: dict[str, str] = {}
     if edit is not None:
-        new = _by_hand(new, edit, known)
+        new = _by_hand(new, edit, scrubber)
     for one in sets:
         path, equals, text = one.partition("=")
         if not equals or not path:
@@ -165,9 +166,9 @@ def _value(text: str, before: Any) -> Any:
 
 
 def _by_hand(
-    plain: dict[str, Any], edit: Callable[[str], str], known: Iterable[str]
+    plain: dict[str, Any], edit: Callable[[str], str], scrubber: Scrubber | None
 ) -> dict[str, Any]:
-    shown, hidden = hide(plain, known)
+    shown, hidden = hide(plain, scrubber)
     text = edit(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     try:
         new = json.loads(text)
@@ -181,25 +182,25 @@ def _by_hand(
     return found
 
 
-def hide(plain: Any, known: Iterable[str] = ()) -> tuple[Any, Hidden]:
+def hide(plain: Any, scrubber: Scrubber | None = None) -> tuple[Any, Hidden]:
     """Plain JSON with placeholders for its secrets, and what puts them back."""
     hidden = Hidden.beside(json.dumps(plain, ensure_ascii=False))
-    return _hidden(plain, hidden, tuple(known)), hidden
+    return _hidden(plain, hidden, dataclasses.replace(scrubber or Scrubber(), key=hidden)), hidden
 
 
-def _hidden(value: Any, hidden: Hidden, known: tuple[str, ...]) -> Any:
+def _hidden(value: Any, hidden: Hidden, scrubber: Scrubber) -> Any:
     if isinstance(value, dict):
         return {
             name: hidden.instead_of("secret", part)
-            if is_secret_name(name) and part not in (None, "", True, False)
-            else _hidden(part, hidden, known)
+            if scrubber.secret_name(name) and part not in (None, "", True, False)
+            else _hidden(part, hidden, scrubber)
             for name, part in value.items()
         }
     if isinstance(value, list):
-        return [_hidden(part, hidden, known) for part in value]
+        return [_hidden(part, hidden, scrubber) for part in value]
     if not isinstance(value, str):
         return value
-    told = scrub_text(value, known=known, key=hidden)
+    told = scrubber.text(value)
     # what was cut, or could not be scrubbed, is hidden as a whole
     return told if hidden.put_back(told) == value else hidden.instead_of("text", value)
 

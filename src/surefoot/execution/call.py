@@ -67,6 +67,7 @@ class Call:
         "began",
         "call_id",
         "cost",
+        "crumbs",
         "digest",
         "first",
         "frame",
@@ -131,6 +132,7 @@ class Call:
         self.cost = 0.0  # of the attempt that runs
         self.tokens = 0
         self.spent = 0.0  # of all attempts
+        self.crumbs: Any = None  # the log records of the last attempt, if there were any
         self.also: Op | None = None  # what its end writes besides: the letter that it replays
         self._new: NewCall | None = None
 

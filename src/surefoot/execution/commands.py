@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,9 @@ from ..context import Frame
 from ..store.base import Op
 
 if TYPE_CHECKING:
-    from .isolated import InProcess
+    from concurrent.futures import Future
+
+    from .apart import InProcess
 
 __all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import wait
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from ..store.base import Op
 from .call import MISS, Call, leave_scope, open_call, replay
 from .commands import Command, Commit, Finish, Invoke, Until
 from .flow import flow
-from .isolated import run_isolated, run_isolated_async
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -77,6 +75,8 @@ def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
         if isinstance(command, Finish):
             return commit(command.op) if pipeline is None else pipeline(command.op)
         if isinstance(command, Until):
+            from concurrent.futures import wait
+
             return bool(wait((command.done,), command.seconds).done)
         if loop_runs():
             warnings.warn(
@@ -109,6 +109,8 @@ def invoke_sync(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
+            from .isolated import run_isolated
+
             with command.within or nullcontext():
                 return Returned(run_isolated(command, command.isolation))
         if command.timeout is None:
@@ -208,6 +210,8 @@ async def invoke_async(command: Invoke) -> Returned | Raised:
     token = enter(command.frame)
     try:
         if command.isolation is not None:
+            from .isolated import run_isolated_async
+
             with command.within or nullcontext():
                 return Returned(await run_isolated_async(command, command.isolation))
         answer = command.fn(*command.args, **command.kwargs)

@@ -1,28 +1,18 @@
-"""A failed attempt as the journal keeps it, and the notes that a person gets to read."""
+"""What an exception carries of the calls that it came from, and the notes that a person gets to read."""
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from ..attempts import Note
-from ..codec import encode
-from ..codec.refusal import shown
-from ..decide import FallBack, Retry
-from ..errors import SurefootError
-from ..journal.writes import FailureWrite
+from ..decide import FallBack
 from ..model import Classification
 
-if TYPE_CHECKING:
-    from .call import Call
-
 __all__ = [
+    "SAID",
     "calls_that_ended",
     "decision_name",
-    "failure_row",
     "halted_as",
     "judged",
     "note_for_people",
@@ -34,7 +24,7 @@ TAG = "__surefoot_calls__"
 JUDGED = "__surefoot_judged__"
 HALTED = "__surefoot_halted__"
 SAID = "__surefoot_said__"
-STACK_FRAMES = 40
+"""Where an exception's text is kept before it is given notes (on Python 3.10)."""
 
 
 def tag(
@@ -111,77 +101,6 @@ def decision_name(decision: Any) -> str:
     return "fall_back" if isinstance(decision, FallBack) else type(decision).__name__.lower()
 
 
-def failure_row(call: Call, note: Note, scrub: Callable[[str], str], at: float) -> FailureWrite:
-    """All that is kept of a failed attempt, scrubbed."""
-    failure, decision = note.failure, note.decision
-    classification = failure.classification
-    exc = failure.exception
-    kept = dict(classification.as_dict())
-    kept["evidence"] = [
-        {"what": one.what, "value": scrub(one.value)} for one in classification.evidence
-    ]
-    return FailureWrite(
-        call_id=call.call_id,
-        step=call.spec.name,
-        stage=call.spec.stage,
-        item=call.item,
-        attempt=failure.attempt,
-        at=at,
-        kind=classification.kind,
-        category=classification.category,
-        severity=classification.severity,
-        rule=classification.rule,
-        fingerprint=classification.fingerprint,
-        type=classification.type,
-        message=scrub(classification.message[:10_000]),
-        stack=scrub(stack_text(exc)),
-        classification=json.dumps(kept),
-        decision=decision_name(decision),
-        reason=scrub(decision.reason),
-        waited=decision.after if isinstance(decision, Retry) else None,
-        changes=_changes(note, scrub),
-        fallback=note.fallback.name if note.fallback is not None else None,
-        changes_kept=_kept(note),
-        fallback_to=decision.to.name if isinstance(decision, FallBack) else None,
-        cost=call.cost,
-        tokens=call.tokens,
-    )
-
-
-def _changes(note: Note, scrub: Callable[[str], str]) -> str | None:
-    """What an adaptation changed, as people read it."""
-    if not note.changed:
-        return None
-    told = {
-        name: {"was": scrub(shown(was, 200)), "now": scrub(shown(now, 200))}
-        for name, (was, now) in note.changed.items()
-    }
-    return json.dumps(told)
-
-
-def _kept(note: Note) -> bytes | None:
-    """The adapted arguments, raw, for a resume after a crash; None where there are none, or where
-    they cannot be saved: the resume then adapts anew."""
-    split = [name for name in note.changed if name not in note.changes]
-    if not note.changes and not split:
-        return None
-    try:
-        kept = {"changes": dict(note.changes), "split": split[0] if split else None}
-        return encode(kept, where="adapted arguments").data
-    except SurefootError:
-        return None
-
-
-def stack_text(exc: BaseException) -> str:
-    """The traceback as text, capped; an exception that cannot be printed gives its type."""
-    try:
-        return "".join(
-            traceback.TracebackException.from_exception(exc, limit=-STACK_FRAMES).format()
-        )[-50_000:]
-    except Exception:
-        return f"{type(exc).__qualname__} (it cannot be printed)"
-
-
 def note_for_people(exc: BaseException, text: str) -> None:
     """Put a note on an exception (PEP 678); on Python 3.10 it is kept in the message."""
     if sys.version_info >= (3, 11):
@@ -196,7 +115,9 @@ def note_for_people(exc: BaseException, text: str) -> None:
             exc.strerror = f"{exc.strerror}\n{text}"
         elif not exc.args or (len(exc.args) == 1 and isinstance(exc.args[0], str)):
             exc.args = (f"{exc.args[0]}\n{text}" if exc.args else text,)
-    except Exception:  # an exception that will not be changed goes without its note
+    except (
+        BaseException
+    ):  # an exception that will not be changed, or printed, goes without its note
         return
 
 

@@ -31,14 +31,14 @@ from ..decide import Halt, Retry, Settled
 from ..errors import InDoubt, KeyConflict, SurefootError, UnsavableError
 from ..events import AttemptFailed, CallHalted, CallSkipped
 from ..journal.letters import dead_letter
-from ..journal.writes import CallEnd, begin, end, failure
+from ..journal.writes import CallEnd, begin, end
 from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
 from .commands import Command, Commit, Finish, Invoke, Sleep
 from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
-from .failures import decision_name, failure_row, note_for_people, tag
+from .failures import decision_name, note_for_people, tag
 from .kept import keep
 from .output import OneForEach
 from .protect import Guard
@@ -89,8 +89,7 @@ def _not_begun(call: Call, exc: SurefootError) -> Flow:
     note = Note(
         Failure(call.first, exc, classification), Halt(f"{kind}: a person must look", kind), None
     )
-    now = run.clock.now()
-    yield Commit(failure(run.lease, failure_row(call, note, run.services.scrub_text, now)))
+    yield Commit(_failure(call, note))
     tag(exc, call.call_id, classification)
     run.services.emit(CallHalted(call.where(call.first), classification, note.decision.reason, exc))
     return Raised(exc)
@@ -107,6 +106,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
         # nearly every call ends with its first attempt: the ladder is only fetched for the others
         first = _invoke(call, Try(call.first, {}, None, policy.timeout, None), state)
         reply = (yield first) if guard is None else (yield from guard.invoke(first))
+        call.crumbs = first.frame.crumbs
         if type(reply) is Returned:
             reply = checked(spec, reply, call)
         if type(reply) is Returned:
@@ -162,6 +162,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
             guarded = None if elsewhere else guard
             invoke = _invoke(call, command, state)
             reply = (yield invoke) if guarded is None else (yield from guarded.invoke(invoke))
+            call.crumbs = invoke.frame.crumbs
             _stop_if_lost(run)
             if type(reply) is Returned:
                 reply = checked(spec, reply, call)
@@ -206,6 +207,7 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
         meter=call,
         once=call.policy.once or call.policy.attempts != 1,
         fence=fence,
+        stage=spec.stage,
     )
     fn, args, kwargs = spec.fn, call.args, call.kwargs
     fallback = command.fallback
@@ -231,10 +233,17 @@ def _invoke(call: Call, command: Try, state: EffectState | None) -> Invoke:
     return Invoke(fn, args, kwargs, here, command.timeout, f"{spec.where}", isolation, within)
 
 
+def _failure(call: Call, note: Note) -> Op:
+    """The write of a failed attempt, with all that is kept of it."""
+    from .record.row import failure_write  # not before there is a failure
+
+    return failure_write(call, note)
+
+
 def _noted(call: Call, note: Note) -> Op:
     """The write of a failed attempt; for an effect, with what it means for its claim."""
     run = call.run
-    write = failure(run.lease, failure_row(call, note, run.services.scrub_text, run.clock.now()))
+    write = _failure(call, note)
     begun: Op | None = None
     claim: Op | None = None
     if call.key is None:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..attempts import Failure
-from ..context import Frame, entered
-from ..errors import DefinitionError, UnsavableError, UsageError
-from ..isolation import Pool, Target
+from ..context import Frame, entered, keep_crumb
+from ..errors import DefinitionError, UnsavableError
+from ..isolation import Target
 from ..isolation.exceptions import Extras, Record, extras_of, pack, unpack
 from ..isolation.jobs import Job, Stop
 from ..isolation.target import MainPlace, check_same, find
@@ -24,28 +24,10 @@ from ..model import Classification
 
 if TYPE_CHECKING:
     from ..isolation.worker import Channel
+    from .apart import InProcess
     from .commands import Invoke
 
-__all__ = ["InProcess", "Isolation", "refuse_in_child", "run_isolated", "run_isolated_async"]
-
-
-class Isolation(NamedTuple):
-    """What a decorator found out: where a child finds the function, and its memory in bytes."""
-
-    target: Target
-    memory: int | None
-
-    def within(self, pool: Pool, owner: object) -> InProcess:
-        return InProcess(self.target, self.memory, pool, owner)
-
-
-class InProcess(NamedTuple):
-    """One invocation that is to happen in a child of ``pool``, for the run ``owner``."""
-
-    target: Target
-    memory: int | None
-    pool: Pool
-    owner: object
+__all__ = ["run_isolated", "run_isolated_async"]
 
 
 class Place(NamedTuple):
@@ -61,6 +43,8 @@ class Place(NamedTuple):
     failure: tuple[int, Record, Extras, Classification] | None
     has_key: bool
     has_meter: bool
+    workflow: str | None = None
+    stage: str | None = None
 
 
 class Body:
@@ -99,9 +83,10 @@ class _InChild:
 
     importing = False
 
-    def __init__(self, run_id: str | None, created_at: float | None) -> None:
+    def __init__(self, run_id: str | None, created_at: float | None, workflow: str | None) -> None:
         self.run_id = run_id
         self.created_at = created_at
+        self.workflow = workflow
 
     def refuse(self, where: str) -> str:
         return (
@@ -148,17 +133,9 @@ def _frame(place: Place, channel: Channel) -> Frame:
         effect=_Key(channel) if place.has_key else None,
         meter=_Meter(channel) if place.has_meter else None,
         once=True,  # the step around owns the retries
-        child=_InChild(place.run_id, place.created_at),
+        child=_InChild(place.run_id, place.created_at, place.workflow),
+        stage=place.stage,
     )
-
-
-def refuse_in_child(here: Frame | None, where: str) -> None:
-    """What needs the journal cannot be called in a child.
-
-    :raises UsageError: it is; the message says what to do instead.
-    """
-    if here is not None and here.child is not None:
-        raise UsageError(here.child.refuse(where))
 
 
 # -- the parent's side ----------------------------------------------------------------------------
@@ -178,6 +155,9 @@ def _job(command: Invoke, where: InProcess, stop: Stop | None = None) -> Job:
             return frame.effect.ask()
         if word == "spend":
             frame.meter.charge(*data)
+        if word == "log":
+            message = str(data["msg"])
+            keep_crumb(frame, data["created"], data["levelname"], data["name"], message)
         return None
 
     return Job(
@@ -233,6 +213,8 @@ def _place(frame: Frame) -> Place:
         failure,
         frame.effect is not None,
         frame.meter is not None,
+        run.workflow if run is not None else None,
+        frame.stage,
     )
 
 

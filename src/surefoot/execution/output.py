@@ -12,7 +12,6 @@ from typing import Any
 
 from ..codec.convert import convert
 from ..errors import DefinitionError, InputError, UnexpectedOutput
-from .numbers import nan_in
 
 __all__ = ["OneForEach", "OutputCheck", "no_nan"]
 
@@ -126,6 +125,8 @@ def no_nan(value: Any) -> str | None:
     >>> no_nan([1.0, 2.5]) is None, no_nan({"score": [0.5, float("nan")]})
     (True, 'NaN at score[1]')
     """
+    from .numbers import nan_in
+
     found = nan_in(value, "")
     return None if found is None else f"NaN at {found or 'the top'}"
 

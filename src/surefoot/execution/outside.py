@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..attempts import (
     Done,
@@ -24,17 +24,19 @@ from ..clock import Clock
 from ..context import Frame
 from ..decide import Halt, Retry
 from ..events import AttemptFailed, CallHalted, Event, Where
-from ..isolation import Pool
 from ..model import Classification
 from ..policy import Policy
+from .apart import refuse_in_child
 from .call import SetAside
 from .commands import Invoke
 from .cost import checked
 from .driving import invoke_async, invoke_sync
 from .effects import EffectState
 from .failures import decision_name, note_for_people, tag
-from .isolated import refuse_in_child
 from .spec import StepSpec
+
+if TYPE_CHECKING:
+    from ..isolation.pool import Pool
 
 __all__ = ["Helpers", "outside_async", "outside_sync"]
 
@@ -96,6 +98,7 @@ class _Outside:
             once=self.policy.attempts != 1,
             disabled=outer is not None and outer.disabled,
             child=outer.child if outer is not None else None,
+            stage=spec.stage,
         )
         fn, args, kwargs, changes = spec.fn, self.args, self.kwargs, command.changes
         if command.fallback is not None:

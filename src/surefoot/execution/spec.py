@@ -12,7 +12,7 @@ from ..model import Stage
 from ..policy import Policy
 
 if TYPE_CHECKING:
-    from .isolated import Isolation
+    from .apart import Isolation
 
 __all__ = ["EffectOptions", "Happened", "NotHappened", "StepSpec"]
 

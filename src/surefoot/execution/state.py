@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..clock import Clock
 from ..errors import BudgetExceeded, JournalError, RunCancelled, RunInterrupted, RunLocked
 from ..events import Event
-from ..isolation import Pool
 from ..journal import CallRecord, Journal, Lease
 from ..journal.journal import Stored
+from ..journal.writes import ProcessWrite
 from ..model import Classification
 from ..resources import Resource
 from ..store.base import Op
 from .faults import Injector
 from .spec import StepSpec
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..isolation.pool import Pool
+
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
 
+PROBE = "a value like any other"
+"""Put under a name to see whether it is hidden there."""
+NAMES = 10_000
+"""Names of which a run remembers whether they are a secret's."""
 OnDrift = Literal["stop", "rerun", "reuse"]
 
 
@@ -44,7 +53,10 @@ class Services(Protocol):
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...
     def emit(self, event: Event) -> None: ...
+    @property
+    def keep_locals(self) -> bool: ...
     def scrub_text(self, text: str) -> str: ...
+    def scrub(self, value: Any) -> Any: ...
     def pickle_key(self) -> bytes: ...
     def resource(self, name: str) -> Resource: ...
     def hear(self) -> None: ...
@@ -123,6 +135,8 @@ class RunState:
         self.warned: set[str] = set()
         self.specs: dict[str, StepSpec] = {}
         self.kept: dict[str, dict[str, Stored]] = {}
+        self._secret_names: dict[str, bool] = {}
+        self._process: tuple[int, ProcessWrite] | None = None
         self._ahead: dict[int, tuple[str, bytes | None, str]] = {}
         self._keys: dict[tuple[str, str], Future[None]] = {}
 
@@ -179,6 +193,31 @@ class RunState:
             self.warned.add(what)
         tell()
 
+    def this_process(self, fn: Callable[..., Any]) -> ProcessWrite:
+        """Who tells of a failure, found out with the run's first one.
+
+        :param fn: the function that failed: its folder says which commit runs.
+        """
+        from .record.process import this_process
+
+        pid = os.getpid()
+        if self._process is None or self._process[0] != pid:
+            self._process = (pid, this_process(fn, self.services.scrub_text))
+        return self._process[1]
+
+    def is_secret(self, name: str) -> bool:
+        """Whether what stands under a name is a secret, as the scrubber and its settings see it."""
+        found = self._secret_names.get(name)
+        if found is None:
+            probe = {name: PROBE}
+            try:
+                found = bool(self.services.scrub(probe) != probe)
+            except Exception:  # what cannot be scrubbed is not shown
+                found = True
+            if len(self._secret_names) < NAMES:
+                self._secret_names[name] = found
+        return found
+
     # -- what nested steps completed ----------------------------------------------------------
 
     def keep(self, scope: str, call_id: str, stored: Stored) -> None:
@@ -196,6 +235,8 @@ class RunState:
 
     def take_key(self, effect: str, key: str) -> Future[None] | None:
         """Be at this key; where another thread or task of this run is, what ends when it leaves."""
+        from concurrent.futures import Future  # with it comes logging
+
         with self.lock:
             held = self._keys.get((effect, key))
             if held is None:

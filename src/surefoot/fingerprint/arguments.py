@@ -8,7 +8,6 @@ a whole step may cost.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -147,6 +146,8 @@ class ArgumentDigester:
         known = self.names
         for name in sorted(ignored):
             if name not in known and self._more is None:
+                import difflib  # only a mistake needs it
+
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
                 raise DefinitionError(

@@ -7,8 +7,8 @@ inside of it. ``wire`` is what goes through the pipes between the two, ``excepti
 comes through whole, and ``target`` how the child finds a function.
 """
 
-from .pool import Pool
 from .target import Target, target_of
 from .threads import run_bounded
 
-__all__ = ["Pool", "Target", "run_bounded", "target_of"]
+# not .pool: processes, pipes and files are for the few runs that have an isolated step
+__all__ = ["Target", "run_bounded", "target_of"]

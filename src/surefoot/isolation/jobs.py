@@ -175,6 +175,7 @@ class Work:
         if message[0] == "tell":
             self._job.answer(message[1], message[2])
         elif message[0] == "log":
+            self._job.answer("log", message[1])
             _log(message[1])
         elif message[0] == "out":
             stream = getattr(sys, message[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import runpy
 import sys
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -164,6 +163,8 @@ def load_main(place: MainPlace) -> ModuleType:
             "the process of an isolated step needs something of a notebook or a terminal, which it "
             "cannot import; put it into a module"
         )
+    import runpy
+
     module = ModuleType("__mp_main__")
     if place.name is not None:
         content = runpy.run_module(place.name, run_name="__mp_main__", alter_sys=True)

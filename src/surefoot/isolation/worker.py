@@ -21,7 +21,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..context import Frame, entered, frame
+from ..context import Frame, entered, frame, place
 from ..errors import UnsavableError
 from . import wire
 from .exceptions import extras_of, pack
@@ -134,10 +134,8 @@ def _plain(record: logging.LogRecord) -> dict[str, Any]:
         fields["exc_text"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
     fields["exc_info"] = None
     here = frame()
-    if here is not None and here.child is not None and "run_id" not in fields:
-        fields["run_id"] = here.child.run_id
-        fields["step"], fields["call_id"] = here.step, here.call_id
-        fields["attempt"], fields["item"] = here.attempt, here.item
+    if here is not None and here.child is not None:
+        fields = {**place(here), **fields}
     plain = (str, int, float, bool, type(None))
     return {k: v if isinstance(v, plain) else repr(v) for k, v in fields.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..store.base import Op, Tx
+from .incidents import settle
 from .leases import Owner
 from .records import RunRecord, columns
 from .runs import living_holder
@@ -31,6 +32,7 @@ def cancel(run_id: str, owner: Owner, now: float, held_here: Callable[[int], boo
             "lease_until = NULL, fence = fence + 1 WHERE pk = ?",
             (now, record.pk),
         )
+        settle(tx, record.pk, now)
         return "now"
 
     return write

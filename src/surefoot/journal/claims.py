@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..errors import InDoubt
 from ..store.base import Op, Refused, Tx
@@ -20,8 +19,7 @@ from .writes import FENCE, fenced
 __all__ = ["Claimed", "Intent", "answer_of", "asked", "claim", "finish_claim"]
 
 
-@dataclass(frozen=True)
-class Intent:
+class Intent(NamedTuple):
     """What an effect is about to do. ``arguments`` are bytes in JSON by type."""
 
     effect: str
@@ -32,8 +30,7 @@ class Intent:
     match: str
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(NamedTuple):
     """The answer to a claim.
 
     ``fresh``: act. ``done``: it happened; ``format``, ``result`` and ``digest`` are its result.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..store.base import Op, Refused, Store, Tx
@@ -17,8 +16,7 @@ from .writes import FENCE, fenced
 __all__ = ["Doubt", "Resolved", "deed_of", "doubts", "resolve", "resolved", "undo_of"]
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A claim that nobody knows the end of.
 
     ``by`` is the run whose claim it is. ``call_id`` is the call of the run that was asked for, which
@@ -43,8 +41,7 @@ class Doubt:
     scope: str
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What a person said of a doubt: ``done``, ``not_done`` or ``skipped``."""
 
     effect: str
@@ -232,7 +229,8 @@ def _skipped(
     )
     tx(
         "INSERT INTO dead_letters (run_pk, call_id, step, item, item_id, input, kind, fingerprint, "
-        "reason, state, created_at) VALUES (?, ?, ?, ?, ?, ?, 'in_doubt', '', ?, 'open', ?) "
+        "reason, state, created_at) VALUES (?, ?, ?, ?, ?, ?, 'in_doubt', coalesce((SELECT fingerprint "
+        "FROM failures WHERE run_pk = ? AND call_id = ? ORDER BY pk DESC LIMIT 1), ''), ?, 'open', ?) "
         "ON CONFLICT (run_pk, call_id) DO UPDATE SET state = 'open', kind = 'in_doubt', "
         "reason = excluded.reason, settled_at = NULL, note = NULL",
         (
@@ -242,6 +240,8 @@ def _skipped(
             doubt.item,
             doubt.item_id,
             doubt.arguments,
+            lease.run_pk,
+            doubt.call_id,
             reason,
             now,
         ),

@@ -21,7 +21,7 @@ from ..store.base import Committed, Op, Refused, Store, Tx
 from .leases import Lease
 from .writes import NewCall, begin
 
-__all__ = ["KEEPER", "GroupCommit", "Ticket", "held_here", "runs_live_here"]
+__all__ = ["KEEPER", "GroupCommit", "Ticket", "held_here", "live_runs_of", "runs_live_here"]
 
 KEEPER = "surefoot-keeper"
 """The keeper's name. A thread of this name lives exactly while a run of this process does."""
@@ -106,6 +106,14 @@ def held_here(location: str, run_pk: int) -> bool:
 def runs_live_here() -> bool:
     """Whether this process holds any run."""
     return any(isinstance(thread, Keeper) and thread.leases for thread in threading.enumerate())
+
+
+def live_runs_of(location: str) -> bool:
+    """Whether this process holds any run of one journal."""
+    return any(
+        isinstance(thread, Keeper) and thread.location == location and thread.leases
+        for thread in threading.enumerate()
+    )
 
 
 class GroupCommit:

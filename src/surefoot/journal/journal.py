@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..blobs import INLINE_BYTES, Blobs
 from ..clock import Clock
 from ..errors import CheckpointDamaged, RunLocked, UnknownRun
+from ..policy.incidents import DAY
 from ..store.base import Op, Store, Tx
 from . import cancelling, visits
 from . import runs as run_writes
@@ -37,10 +38,21 @@ class Journal(Reading):
     :param store: the database.
     :param blobs: where checkpoints above 64 KiB go.
     :param lease: seconds after which the lease of a silent process of another host is free.
+    :param regression_after: seconds of quiet after which a resolved incident's failure is a
+        regression.
     """
 
-    def __init__(self, store: Store, blobs: Blobs, clock: Clock, *, lease: float = 60.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        lease: float = 60.0,
+        regression_after: float = DAY,
+    ) -> None:
         super().__init__(store)
+        self.regression_after = regression_after
         self.blobs = blobs
         self.clock = clock
         self.lease_seconds = lease
@@ -56,6 +68,7 @@ class Journal(Reading):
         *,
         durability: str = "power",
         lease: float = 60.0,
+        regression_after: float = DAY,
         seam: Callable[[str], None] | None = None,
         create: bool = True,
     ) -> Journal:
@@ -64,7 +77,8 @@ class Journal(Reading):
 
         store = SqliteStore(path, durability=durability, seam=seam, create=create)
         folder = Path(store.location + ".blobs")
-        return cls(store, Blobs(folder, durable=durability == "power"), clock, lease=lease)
+        blobs = Blobs(folder, durable=durability == "power")
+        return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
 
     def close(self) -> None:
         self.group.stop()
@@ -137,7 +151,7 @@ class Journal(Reading):
     def leave(self, lease: Lease) -> None:
         """Give back a run that was held by :meth:`visit`."""
         try:
-            self.group.commit(visits.leave(lease))
+            self.group.commit(visits.leave(lease, self.clock.now()))
         finally:
             self.let_go(lease)
 
@@ -146,7 +160,7 @@ class Journal(Reading):
         return held_here(self.store.location, run_pk)
 
     def _hold(self, record: RunRecord) -> Lease:
-        lease = Lease(record.pk, record.run_id, record.fence)
+        lease = Lease(record.pk, record.run_id, record.fence, self.regression_after)
         self._leases[record.pk] = lease
         self.group.start()
         return lease

@@ -12,6 +12,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..policy.incidents import DAY
+
 __all__ = ["Lease", "Owner"]
 
 
@@ -67,14 +69,16 @@ class Lease:
     """A hold on one run: its fencing token goes into every write.
 
     ``lost`` is set once another process holds the run, ``cancelled`` once a stop was asked for.
+    ``regression_after`` (seconds) is what its failures need to know of incidents.
     """
 
-    __slots__ = ("cancelled", "fence", "lost", "run_id", "run_pk")
+    __slots__ = ("cancelled", "fence", "lost", "regression_after", "run_id", "run_pk")
 
-    def __init__(self, run_pk: int, run_id: str, fence: int) -> None:
+    def __init__(self, run_pk: int, run_id: str, fence: int, regression_after: float = DAY) -> None:
         self.run_pk = run_pk
         self.run_id = run_id
         self.fence = fence
+        self.regression_after = regression_after
         self.lost = False
         self.cancelled = False
 

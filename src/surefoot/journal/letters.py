@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.base import Op, Store, Tx
+from .incidents import settle
 from .leases import Lease
 from .writes import FENCE, NewCall, checked, fenced
 
@@ -30,8 +30,7 @@ __all__ = [
 LETTER_STATES = ("open", "replayed", "discarded", "reopened")
 
 
-@dataclass(frozen=True)
-class LetterRecord:
+class LetterRecord(NamedTuple):
     """A dead letter with the run it is of. ``input`` is raw: :mod:`surefoot.execution.kept`.
 
     ``input_note`` says why there is none, or ``batch:N`` for the items of a batch.
@@ -59,8 +58,7 @@ class LetterRecord:
     replays: int
 
 
-@dataclass(frozen=True)
-class ReplayRecord:
+class ReplayRecord(NamedTuple):
     """One replay of a letter: ``completed``, ``failed``, or ``interrupted``, where its process died
     in it. ``message`` is scrubbed."""
 
@@ -312,6 +310,10 @@ def discard(letter_pk: int, reason: str, now: float) -> Op:
             "WHERE pk = ? AND state = 'open'",
             (reason, now, letter_pk),
         )
-        return bool(cursor.rowcount)
+        if not cursor.rowcount:
+            return False
+        of = tx("SELECT run_pk FROM dead_letters WHERE pk = ?", (letter_pk,)).fetchone()
+        settle(tx, of[0], now)
+        return True
 
     return write

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UnknownRun
 from ..store.base import Store
-from .records import CallRecord, DeadLetterRecord, FailureRecord, RunRecord, columns
+from .records import (
+    CallRecord,
+    DeadLetterRecord,
+    FailureRecord,
+    ProcessRecord,
+    RunRecord,
+    columns,
+)
 
 __all__ = ["KindSeen", "Reading"]
 
@@ -16,8 +22,7 @@ AHEAD = 128
 """Checkpoints that one query brings: a resume asks for them in nearly the same order."""
 
 
-@dataclass(frozen=True)
-class KindSeen:
+class KindSeen(NamedTuple):
     """What all runs saw of one kind of failure.
 
     ``failures`` are failed attempts. ``first`` and ``last`` are seconds since the epoch. ``ended``
@@ -101,6 +106,15 @@ class Reading:
             parameters,
         )
         return [FailureRecord(*row) for row in rows]
+
+    def processes(self, run_pk: int) -> list[ProcessRecord]:
+        """The processes that saw a run's failures, in the order of their first ones."""
+        rows = self.store.read(
+            f"SELECT {columns(ProcessRecord)} FROM processes WHERE pk IN "
+            "(SELECT process_pk FROM failures WHERE run_pk = ?) ORDER BY pk",
+            (run_pk,),
+        )
+        return [ProcessRecord(*row) for row in rows]
 
     def claim_arguments(self, effect: str, key: str) -> bytes | None:
         """The saved arguments of the deed that a key stands for, raw; None where none were kept."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["CallRecord", "DeadLetterRecord", "FailureRecord", "RunRecord", "columns"]
+__all__ = [
+    "CallRecord",
+    "DeadLetterRecord",
+    "FailureRecord",
+    "ProcessRecord",
+    "RunRecord",
+    "columns",
+]
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     pk: int
     run_id: str
     workflow: str
@@ -135,8 +140,7 @@ class CallRecord:
         ) = row
 
 
-@dataclass(frozen=True)
-class FailureRecord:
+class FailureRecord(NamedTuple):
     pk: int
     run_pk: int | None
     call_id: str
@@ -167,8 +171,16 @@ class FailureRecord:
     detail: str | None
 
 
-@dataclass(frozen=True)
-class DeadLetterRecord:
+class ProcessRecord(NamedTuple):
+    """A process that saw a failure; ``at`` is that of its first one, ``detail`` is JSON."""
+
+    pk: int
+    name: str
+    at: float
+    detail: str
+
+
+class DeadLetterRecord(NamedTuple):
     pk: int
     run_pk: int
     call_id: str
@@ -183,5 +195,5 @@ class DeadLetterRecord:
 
 
 def columns(record: type[Any]) -> str:
-    """The columns of a record's class, for a SELECT."""
-    return ", ".join(record.__dataclass_fields__)
+    """The columns of a record's class, a NamedTuple or a dataclass, for a SELECT."""
+    return ", ".join(getattr(record, "_fields", None) or record.__dataclass_fields__)

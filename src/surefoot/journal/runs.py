@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ..store.base import Op, Tx
+from .incidents import body_failed, settle
 from .leases import Lease, Owner
 from .letters import mend, taken_up
 from .records import RunRecord, columns
 from .writes import FENCE, checked
 
-__all__ = ["MAX_TAKEOVERS", "Ending", "NewRun", "create", "end", "living_holder", "take"]
+__all__ = [
+    "MAX_TAKEOVERS",
+    "Ending",
+    "NewRun",
+    "create",
+    "end",
+    "holder_of",
+    "living_holder",
+    "take",
+]
 
 MAX_TAKEOVERS = 5
 """A run taken over so often in a row without one new checkpoint halts as ``process_crashed``."""
 
 
-@dataclass(frozen=True)
-class NewRun:
+class NewRun(NamedTuple):
     """A run to begin. ``input`` is JSON by type, ``target`` and ``versions`` are JSON."""
 
     run_id: str
@@ -29,8 +38,7 @@ class NewRun:
     versions: str
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a run ended, for now or for good."""
 
     status: str
@@ -86,6 +94,22 @@ def living_holder(
     alive = held_here(record.pk) if holder == owner else holder.alive()
     lives = alive or (alive is None and (record.lease_until or 0) > now)
     return str(holder) if lives else None
+
+
+def holder_of(record: RunRecord, now: float) -> dict[str, Any] | None:
+    """The process that holds a run, and whether it lives; None if nobody holds it.
+
+    ``alive`` is None where the process is on another host and its lease has not run out yet.
+    """
+    if record.status not in ("running", "rolling_back"):
+        return None
+    if record.owner is None:
+        return {"process": None, "alive": False}
+    owner = Owner.parse(record.owner)
+    alive = owner.alive()
+    if alive is None and (record.lease_until or 0) <= now:
+        alive = False
+    return {"process": str(owner), "alive": alive}
 
 
 def take(
@@ -178,5 +202,8 @@ def end(lease: Lease, ending: Ending, now: float) -> Op:
                 "AND status = 'failed'",
                 (lease.run_pk, call_id),
             )
+        if ending.status == "halted":
+            body_failed(tx, lease, ending.error, now)
+        settle(tx, lease.run_pk, now)
 
     return write

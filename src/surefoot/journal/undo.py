@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..store.base import Op, Store, Tx
+from .incidents import body_failed
 from .leases import Lease
 from .letters import settle_letter
 from .writes import FENCE, checked, fenced
@@ -23,8 +24,7 @@ UNDO = ".undo"
 """Ends the name of the effect that an undo is."""
 
 
-@dataclass(frozen=True)
-class Deed:
+class Deed(NamedTuple):
     """An effect that a run did, or may have done. ``at`` is when its intent was written."""
 
     effect: str
@@ -39,8 +39,7 @@ class Deed:
     digest: str | None
 
 
-@dataclass(frozen=True)
-class Compensation:
+class Compensation(NamedTuple):
     """What became of one undo: ``done``, ``failed``, ``in_doubt`` or ``kept`` (it has none)."""
 
     call_id: str
@@ -73,7 +72,7 @@ def compensations(store: Store, run_pk: int) -> list[Compensation]:
     return [Compensation(*row) for row in rows]
 
 
-def begin_rollback(lease: Lease, error: str | None) -> Op:
+def begin_rollback(lease: Lease, error: str | None, now: float) -> Op:
     """From now on the run is being rolled back, whoever goes on with it."""
 
     def write(tx: Tx) -> None:
@@ -84,6 +83,7 @@ def begin_rollback(lease: Lease, error: str | None) -> Op:
             f"WHERE pk = ? AND {FENCE}",
             (error, lease.run_pk),
         )
+        body_failed(tx, lease, error, now)
 
     return write
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..store.base import Op, Tx
+from .incidents import settle
 from .leases import Lease, Owner
 from .letters import mend
 from .records import RunRecord, columns
@@ -41,8 +42,8 @@ def visit(
     return write
 
 
-def leave(lease: Lease) -> Op:
-    """The visit is over."""
+def leave(lease: Lease, now: float) -> Op:
+    """The visit is over. What it mended may have been all that an incident waited for."""
 
     def write(tx: Tx) -> None:
         checked(
@@ -52,6 +53,7 @@ def leave(lease: Lease) -> Op:
             (lease.run_pk,),
         )
         mend(tx, lease.run_pk)
+        settle(tx, lease.run_pk, now)
 
     return write
 

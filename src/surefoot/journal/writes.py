@@ -11,9 +11,20 @@ from typing import Any, NamedTuple
 
 from ..errors import RunLocked
 from ..store.base import Op, Refused, Tx
+from .incidents import seen
 from .leases import Lease
 
-__all__ = ["CallEnd", "FailureWrite", "NewCall", "begin", "end", "failure", "forget", "fenced"]
+__all__ = [
+    "CallEnd",
+    "FailureWrite",
+    "NewCall",
+    "ProcessWrite",
+    "begin",
+    "end",
+    "failure",
+    "fenced",
+    "forget",
+]
 
 FENCE = "(SELECT fence FROM runs WHERE pk = ?) = ?"
 
@@ -205,22 +216,42 @@ class FailureWrite:
     fallback_to: str | None = None
     cost: float = 0.0
     tokens: int = 0
+    detail: str | None = None
+    """JSON: frames, causes, inputs, and what else is known of it."""
 
 
+class ProcessWrite(NamedTuple):
+    """The process that saw a failure; ``detail`` is JSON, scrubbed."""
+
+    name: str
+    detail: str
+
+
+PROCESS = (
+    f"INSERT INTO processes (name, at, detail) SELECT ?, ?, ? WHERE {FENCE} "
+    "ON CONFLICT (name) DO NOTHING"
+)
 FAILURE = (
     "INSERT INTO failures (run_pk, call_id, step, stage, item, attempt, at, kind, category, "
     "severity, rule, fingerprint, type, message, stack, classification, decision, reason, waited, "
-    "changes, fallback, changes_kept, fallback_to, cost, tokens) "
-    f"SELECT {', '.join('?' * 25)} WHERE {FENCE}"
+    "changes, fallback, changes_kept, fallback_to, cost, tokens, detail, process_pk) "
+    f"SELECT {', '.join('?' * 26)}, (SELECT pk FROM processes WHERE name = ?) WHERE {FENCE}"
 )
 
 
-def failure(lease: Lease, row: FailureWrite) -> Op:
-    """A failed attempt and what was decided."""
+def failure(lease: Lease, row: FailureWrite, process: ProcessWrite | None = None) -> Op:
+    """A failed attempt and what was decided; with its first one a process tells who it is."""
     values = tuple(getattr(row, name) for name in row.__dataclass_fields__)
+    name = process.name if process is not None else None
 
     def write(tx: Tx) -> None:
-        checked(lease, tx, FAILURE, (lease.run_pk, *values))
+        if process is not None:
+            known = tx("SELECT 1 FROM processes WHERE name = ?", (name,)).fetchone()
+            if known is None:
+                fence = (lease.run_pk, lease.fence)
+                tx(PROCESS, (name, row.at, process.detail, *fence))
+        checked(lease, tx, FAILURE, (lease.run_pk, *values, name))
+        seen(tx, row, lease.regression_after)
 
     return write
 

@@ -1,18 +1,17 @@
 """What happens, as records of the standard :mod:`logging`, under the logger ``surefoot``.
 
-Every record carries ``run_id``, ``step``, ``call_id``, ``attempt``, ``item`` and, for failures,
-``kind`` and ``fingerprint``. :class:`ContextFilter` puts the first ones on an application's own
-records too.
+Every record carries :data:`surefoot.context.PLACE` (``run_id``, ``step``, ``attempt`` …; ``kind`` and
+``fingerprint`` for failures), what happened as ``action``, and how it went as ``outcome``.
+:class:`ContextFilter` puts the place on an application's own records too.
 """
 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from ..context import frame
+from ..context import frame, place
 from ..events import (
     AttemptFailed,
     CallHalted,
@@ -25,19 +24,25 @@ from ..events import (
     Where,
 )
 from ..scrub import scrub_text
+from .cleaning import stack_text
 
 __all__ = ["ContextFilter", "log_event"]
 
 LOGGER = "surefoot"
 
 
-def _extra(where: Where, **more: Any) -> dict[str, Any]:
+def _extra(where: Where, action: str, outcome: str | None = None, **more: Any) -> dict[str, Any]:
     return {
+        **place(None),
         "run_id": where.run_id,
+        "workflow": place(frame())["workflow"],
         "step": where.step,
         "call_id": where.call_id,
         "attempt": where.attempt,
         "item": where.item,
+        "stage": where.stage,
+        "action": action,
+        "outcome": outcome,
         **more,
     }
 
@@ -52,12 +57,14 @@ def log_event(event: Event, clean: Callable[[str], str] = scrub_text) -> None:
     if isinstance(event, (AttemptFailed, CallHalted, CallSkipped)):
         _log_failure(logger, event, clean)
     elif isinstance(event, Drifted):
-        logger.warning("%s", event.message, extra=_extra(event.where))
+        logger.warning("%s", event.message, extra=_extra(event.where, "drifted"))
     elif isinstance(event, Replayed):
-        logger.debug("%s reused its result", _name(event.where), extra=_extra(event.where))
+        extra = _extra(event.where, "replayed", "success")
+        logger.debug("%s reused its result", _name(event.where), extra=extra)
     elif isinstance(event, RunStarted):
         word = "resumed" if event.resumed else "started"
-        logger.info("run %s of %s %s", event.run_id, event.workflow, word, extra=_run(event.run_id))
+        extra = _run(event, f"run_{word}", None)
+        logger.info("run %s of %s %s", event.run_id, event.workflow, word, extra=extra)
     elif isinstance(event, RunEnded):
         level = logging.INFO if event.status == "completed" else logging.ERROR
         logger.log(
@@ -66,12 +73,22 @@ def log_event(event: Event, clean: Callable[[str], str] = scrub_text) -> None:
             event.run_id,
             event.workflow,
             event.status,
-            extra=_run(event.run_id),
+            extra=_run(event, "run_ended", OUTCOMES.get(event.status, "unknown")),
         )
 
 
-def _run(run_id: str) -> dict[str, Any]:
-    return {"run_id": run_id, "step": None, "call_id": None, "attempt": None, "item": None}
+OUTCOMES = {"completed": "success", "halted": "failure"}
+"""How a run ended, in the words of ECS; of one that was stopped nobody knows."""
+
+
+def _run(event: RunStarted | RunEnded, action: str, outcome: str | None) -> dict[str, Any]:
+    return {
+        **place(None),
+        "run_id": event.run_id,
+        "workflow": event.workflow,
+        "action": action,
+        "outcome": outcome,
+    }
 
 
 def _log_failure(
@@ -79,10 +96,11 @@ def _log_failure(
     event: AttemptFailed | CallHalted | CallSkipped,
     clean: Callable[[str], str],
 ) -> None:
-    level, what = logging.WARNING, "was set aside"
+    level, what, action = logging.WARNING, "was set aside", "set_aside"
     if isinstance(event, CallHalted):
-        level, what = logging.ERROR, "halted"
+        level, what, action = logging.ERROR, "halted", "call_halted"
     elif isinstance(event, AttemptFailed):
+        action = "attempt_failed"
         what = f"will {event.decision.replace('_', ' ')}"
         if event.waits is not None:
             what += f" in {event.waits:.3g} s"
@@ -107,39 +125,27 @@ def _log_failure(
         func="log_event",
         extra=_extra(
             event.where,
+            action,
+            "failure",
             kind=event.classification.kind,
             fingerprint=event.classification.fingerprint,
         ),
     )
     if record.exc_info:
         # a formatter prints this text where there is one, and never the raw exception
-        record.exc_text = clean(_stack(exc))
+        record.exc_text = clean(stack_text(exc))
     logger.handle(record)
 
 
-def _stack(exc: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)).rstrip()
-    except Exception:
-        return f"{type(exc).__qualname__} (it cannot be printed)"
-
-
 class ContextFilter(logging.Filter):
-    """Puts run, step, attempt and item on every record that passes a handler.
+    """Puts run, step, attempt and item on every record that passes a handler, and no more than that:
+    ``surefoot.logs.install()`` does it for the whole program, and cleans too.
 
     >>> handler = logging.StreamHandler()
     >>> handler.addFilter(ContextFilter())
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        here = frame()
-        if not hasattr(record, "run_id"):
-            run = here.run if here is not None else None
-            if run is None and here is not None:
-                run = here.child
-            record.run_id = run.run_id if run is not None else None
-            record.step = here.step if here is not None else None
-            record.call_id = here.call_id if here is not None else None
-            record.attempt = here.attempt if here is not None else None
-            record.item = here.item if here is not None else None
+        for name, value in place(frame()).items():
+            record.__dict__.setdefault(name, value)
         return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import DefinitionError
 
@@ -112,8 +112,7 @@ class Split:
         return _concatenated(results)
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The parts that an argument was split into."""
 
     values: tuple[Any, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..clock import Chance
 from ..errors import DefinitionError
@@ -43,8 +43,7 @@ MISSING = _Missing()
 """No default was given (None is a default like any other)."""
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Capped exponential back-off with full jitter. ``base`` and ``cap`` are seconds.
 
     >>> Backoff(base=1, cap=10).ceiling(1), Backoff(base=1, cap=10).ceiling(5)
@@ -68,26 +67,22 @@ class Backoff:
         return chance(0.0, self.ceiling(failures))
 
 
-@dataclass(frozen=True)
-class RetryRung:
+class RetryRung(NamedTuple):
     attempts: int | None = None
     within: float | None = None
     backoff: Backoff | None = None
 
 
-@dataclass(frozen=True)
-class AdaptRung:
+class AdaptRung(NamedTuple):
     adapters: Mapping[str, Adapter]
     rounds: int = DEFAULT_ROUNDS
 
 
-@dataclass(frozen=True)
-class SkipRung:
+class SkipRung(NamedTuple):
     default: Any = MISSING
 
 
-@dataclass(frozen=True)
-class Fallback:
+class Fallback(NamedTuple):
     """Where a call goes when its own function cannot do it."""
 
     form: Literal["function", "value", "model"]

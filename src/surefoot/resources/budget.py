@@ -36,6 +36,11 @@ class RetryBudget:
         if self._capacity and kind not in FREE:
             self._tokens = max(0.0, self._tokens - _cost(kind))
 
+    @property
+    def retries_left(self) -> int | None:
+        """Retries that it still allows; None: no bound."""
+        return int(self._tokens // COST) if self._capacity else None
+
     def succeeded(self) -> None:
         self._tokens = min(self._capacity, self._tokens + REFUND)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model import Classification
 from .breaker import DOWN, Breaker, State
@@ -13,7 +12,10 @@ from .budget import RetryBudget
 from .limit import AdaptiveLimit
 from .options import ResourceOptions
 
-__all__ = ["Admitted", "Resource", "Slot"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Admitted", "Look", "Resource", "Slot"]
 
 HELD = frozenset(("rate_limited", "overloaded"))
 """Kinds whose wait holds everyone, not only the one that was told."""
@@ -47,6 +49,20 @@ class Told(NamedTuple):
     open_until: float
 
 
+class Look(NamedTuple):
+    """A resource at one moment. ``limit`` is how many attempts may run at once (None: no bound),
+    ``per_second`` how many may begin (None: as many as like), ``retries_left`` the retries that its
+    budget still allows (None: no bound)."""
+
+    circuit: State
+    open_seconds: float
+    gate_seconds: float
+    running: int
+    limit: int | None
+    per_second: float | None
+    retries_left: int | None
+
+
 class Resource:
     """The gate, breaker, budget and limit of one name. Safe for threads.
 
@@ -74,6 +90,8 @@ class Resource:
             if left > 0:
                 return Admitted(open=left)
             if self._free() <= 0:
+                from concurrent.futures import Future  # with it comes logging
+
                 done: Future[None] = Future()
                 done.set_running_or_notify_cancel()  # who waits for it must not cancel it
                 self._waiting.append(done)
@@ -189,3 +207,19 @@ class Resource:
         """The circuit's state, and the seconds until the gate opens."""
         with self._lock:
             return self._breaker.state(now), max(0.0, self._gate_until - now)
+
+    def look(self, now: float) -> Look:
+        """How it stands, for the record of a failure."""
+        with self._lock:
+            limit = self.options.concurrency
+            if self.options.adaptive:
+                limit = max(1, int(self._limit.limit))
+            return Look(
+                self._breaker.state(now),
+                self._breaker.left(now),
+                max(0.0, self._gate_until - now),
+                self._limit.running,
+                limit,
+                self._limit.rate if self.options.adaptive else None,
+                self._budget.retries_left,
+            )

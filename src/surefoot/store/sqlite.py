@@ -25,7 +25,7 @@ __all__ = ["SCHEMA_VERSION", "SqliteStore", "database_failure", "network_file_sy
 T = TypeVar("T")
 
 APPLICATION_ID = 0x53464A31  # "SFJ1"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 30.0
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """A damaged schema may be told in bytes that are no text: see tests/journal/test_damaged_files.py."""
@@ -64,17 +64,16 @@ class SqliteStore:
                 f"there is no journal at {self.location}; run a workflow first, or name the "
                 "journal with --journal or SUREFOOT_JOURNAL"
             )
-        self._open()
-        _close_before_forks(weakref.ref(self))
-
-    # -- opening ------------------------------------------------------------------------------
-
-    def _open(self) -> None:
         self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._open_writer()
+        # first, and then opened under the lock: a fork by another thread must not come in between
+        _close_before_forks(weakref.ref(self))
+        with self._lock:
+            self._open_writer()
+
+    # -- opening ------------------------------------------------------------------------------
 
     def _open_writer(self) -> sqlite3.Connection:
         self._prepare_folder()

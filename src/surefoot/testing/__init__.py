@@ -7,9 +7,27 @@ from contextlib import contextmanager
 
 from ..clock import ManualClock
 from ..context import Frame, entered
+from .asserts import (
+    assert_dead_lettered,
+    assert_degraded,
+    assert_fired,
+    assert_halted,
+    assert_recovered,
+)
 from .ledger import Entry, Ledger, Tally
 
-__all__ = ["Entry", "Ledger", "ManualClock", "Tally", "disabled"]
+__all__ = [
+    "Entry",
+    "Ledger",
+    "ManualClock",
+    "Tally",
+    "assert_dead_lettered",
+    "assert_degraded",
+    "assert_fired",
+    "assert_halted",
+    "assert_recovered",
+    "disabled",
+]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..codec import Codec
 from ..errors import DefinitionError
-from ..execution.isolated import Isolation
+from ..execution.apart import Isolation
 from ..execution.output import OutputCheck, expectations
 from ..execution.spec import EffectOptions, StepSpec
 from ..fingerprint.arguments import ArgumentDigester

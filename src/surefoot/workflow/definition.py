@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..codec import Codec
 from .callbacks import NOBODY, Callbacks
@@ -14,8 +13,7 @@ __all__ = ["Definition", "Rollback"]
 Rollback = Literal["on_halt"]
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """A workflow as its decorator left it.
 
     ``max_cost`` is US dollars that one run may cost. ``rollback="on_halt"`` undoes the effects of a

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -22,8 +21,8 @@ from ..errors import (
     UsageError,
 )
 from ..events import RunEnded, RunStarted
+from ..execution.apart import refuse_in_child
 from ..execution.failures import calls_that_ended, halted_as, judged, text_of
-from ..execution.isolated import refuse_in_child
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
@@ -40,6 +39,8 @@ from .run import Run, read_run
 
 __all__ = ["Session", "effect_outside", "effect_outside_async", "new_run_id", "open_session"]
 
+MESSAGE = 10_000
+"""Characters of what ended a run."""
 PASSING = ("cancelled", "control_flow")
 NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 """Kinds of halts that never start a rollback: a person must look first."""
@@ -47,6 +48,8 @@ NOT_ROLLED_BACK = frozenset(("in_doubt", "resume_drift"))
 
 def new_run_id(now: float) -> str:
     """An id that sorts by time: ``20261122-234501-1a2b3c``."""
+    import secrets
+
     when = datetime.fromtimestamp(now, timezone.utc)
     return f"{when:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
@@ -100,6 +103,9 @@ class Session:
         journal = runtime.journal
         recorded = Recorded(journal.calls(lease.run_pk)) if resumed else None
         self.state = self._fresh(recorded)
+        from ..observe.crumbs import keep_crumbs  # with it comes logging
+
+        keep_crumbs()
         runtime.emit(RunStarted(self.state.run_id, self.name, resumed))
 
     def _fresh(self, recorded: Recorded | None) -> RunState:
@@ -193,7 +199,9 @@ class Session:
         if self.definition.rollback is not None and not NOT_ROLLED_BACK.intersection(kinds):
             # from here on it is rolled back, by whatever process goes on with it
             try:
-                journal.group.commit(begin_rollback(state.lease, json.dumps(error)))
+                journal.group.commit(
+                    begin_rollback(state.lease, json.dumps(error), self.runtime.clock.now())
+                )
             except (JournalError, RunLocked) as failed:
                 self.rollback_failed(failed)
                 raise
@@ -201,6 +209,26 @@ class Session:
             return False
         self._stop("halted", exc, error, ended)
         return False
+
+    def _message(self, exc: BaseException) -> str:
+        from ..execution.record import clean_text
+
+        return clean_text(_text(exc), MESSAGE, self.runtime.scrub_text)
+
+    def _record(self, exc: BaseException, type_name: str) -> dict[str, Any]:
+        """What is kept of a failure of the workflow's own code, scrubbed: no step has kept it."""
+        from ..execution.record import body_record
+
+        return body_record(
+            exc,
+            type_name,
+            self.definition.fn,
+            self.args,
+            self.kwargs,
+            self.runtime.scrub_text,
+            self.state.is_secret,
+            self.runtime.keep_locals,
+        )
 
     # -- rollback -----------------------------------------------------------------------------
 
@@ -295,16 +323,20 @@ class Session:
         self, exc: BaseException, classification: Classification, ended: tuple[str, ...]
     ) -> dict[str, Any]:
         """What is kept of what ended a run."""
-        return {
+        error = {
             "type": classification.type,
-            "message": self.runtime.scrub_text(_text(exc))[:10_000],
+            "message": self._message(exc),
             "kind": classification.kind,
             "category": classification.category,
+            "severity": classification.severity,
             "recoverable": classification.recoverable,
             "fingerprint": classification.fingerprint,
             "rule": classification.rule,
             "calls": list(ended),
         }
+        if not ended:
+            error.update(self._record(exc, classification.type))
+        return error
 
     # -- results ------------------------------------------------------------------------------
 
@@ -335,7 +367,7 @@ class Session:
 def _text(exc: BaseException) -> str:
     try:
         return text_of(exc)
-    except Exception:
+    except BaseException:  # one that tries to end the program while it is asked what it says
         return "(its message cannot be read)"
 
 
@@ -371,8 +403,7 @@ def open_session(
         raise UsageError(f"{run_id!r} is no run id: give 1 to 200 printable characters")
     runtime, owned = open_runtime()
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.check_settings()
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
         record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
@@ -415,6 +446,8 @@ def rollback_session(
                 f"run {run_id} is a run of workflow {record.workflow}, not of {definition.name}; "
                 f"roll it back with: surefoot rollback {run_id}"
             )
+        if record.status in ("running", "rolling_back"):
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, to_roll_back=True)
         assert lease is not None
         taken = journal.run(run_id)
@@ -455,8 +488,7 @@ def resume_session(
     if runtime is None or owned is None:
         runtime, owned = open_runtime(create=False)
     try:
-        if runtime.has_own_rules:
-            runtime.catalog  # noqa: B018  a mistake in them is told before anything runs
+        runtime.check_settings()
         journal = runtime.journal
         record = journal.run(run_id)
         if record.workflow != name:
@@ -472,6 +504,8 @@ def resume_session(
         if from_step is not None:
             calls_from(journal, record, from_step)  # what it refuses, it refuses before it is taken
         args, kwargs = load(fn, record.input, f"workflow {name}")
+        if record.status == "running":
+            runtime.tell_of_the_dead()
         _, lease = journal.take(run_id, again=again)
         if lease is None:  # another process finished it since we looked
             return _read_and_close(journal, owned, run_id, codec)

@@ -278,7 +278,7 @@ class MapRun:
     def _tell(self, unit: Unit, status: str) -> None:
         if self.listening:
             for index in range(unit.start, unit.end):
-                self._services.emit(ItemEnded(replace(self._where, item=index), status))
+                self._services.emit(ItemEnded(self._where._replace(item=index), status))
 
     def result(self) -> Batch[Any, Any]:
         """The batch, or what the map halted with."""

@@ -15,7 +15,7 @@ from ..journal.doubts import resolved
 from ..journal.undo import Compensation, compensations
 from .inputs import show_input
 
-__all__ = ["Run", "RunFailure", "document", "stamp"]
+__all__ = ["Run", "RunFailure", "document", "short_error", "stamp"]
 
 R = TypeVar("R")
 
@@ -96,7 +96,8 @@ class Run(Generic[R]):
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """What ended it: type, scrubbed message, kind, category; None for a completed run."""
+        """What ended it: type, scrubbed message, kind, category; None for a completed run. Where the
+        workflow's own code failed, its ``stack`` and ``detail``, too."""
         return json.loads(self._record.error) if self._record.error else None
 
     def document(self) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def document(journal: Journal, record: RunRecord, value: Any = None) -> dict[str
         "status": record.status,
         "input": show_input(record.input),
         "result": as_json(value) if record.status == "completed" else None,
-        "error": json.loads(record.error) if record.error else None,
+        "error": short_error(record.error),
         "degraded": bool(record.degraded),
         "created_at": stamp(record.created_at),
         "started_at": stamp(record.started_at),
@@ -224,6 +225,17 @@ def document(journal: Journal, record: RunRecord, value: Any = None) -> dict[str
         ],
         "steps": [_step(call, record, letters.get(call.call_id)) for call in calls],
     }
+
+
+RECORD = ("stack", "detail")
+"""What the error of a run holds besides, where its own code failed."""
+
+
+def short_error(text: str | None) -> dict[str, Any] | None:
+    """What ended a run, without its stack and its record."""
+    if text is None:
+        return None
+    return {key: value for key, value in json.loads(text).items() if key not in RECORD}
 
 
 def _failure(row: FailureRecord) -> dict[str, Any]:

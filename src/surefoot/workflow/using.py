@@ -11,8 +11,8 @@ from typing import Any
 from ..clock import ManualClock
 from ..context import Frame, frame
 from ..errors import DefinitionError
+from ..execution.apart import refuse_in_child
 from ..execution.driving import Pipeline, call_async, call_sync
-from ..execution.isolated import refuse_in_child
 from ..execution.outside import outside_async, outside_sync
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope

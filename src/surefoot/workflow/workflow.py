@@ -9,9 +9,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..codec import Codec
-from ..context import Frame, entered, frame
+from ..context import Frame, crumbs_of, entered, frame
 from ..errors import DefinitionError, UnsavableError, UsageError
-from ..execution.isolated import refuse_in_child
+from ..execution.apart import refuse_in_child
 from ..execution.state import OnDrift, RunState, Scope
 from . import lifecycle
 from .callbacks import Callbacks, tell, tell_async
@@ -445,7 +445,10 @@ class Workflow(Generic[P, R]):
             failure=here.failure,
             once=here.once,
             fence=here.fence,
+            stage=here.stage,
         )
+        if here.step is not None:
+            inner.crumbs = crumbs_of(here)  # what it logs belongs to the attempt around it
         if self.is_async:
             return self._inside_async(inner, args, kwargs)
         with entered(inner):

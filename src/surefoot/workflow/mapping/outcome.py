@@ -75,7 +75,7 @@ def outcome_of(
         limit = limit_of(chosen.retry, policy)
         ladder.append(_retry_rung(chosen.retry, limit, policy))
         words.append(_tries(chosen.retry, limit, policy))
-        history = replace(history, spent=((kind, limit),))
+        history = history._replace(spent=((kind, limit),))
         decision = next_after(history)
     if isinstance(decision, Adapt) and chosen.adapt is not None:
         names = ", ".join(adapted(name, one) for name, one in decision.adapters.items())
@@ -90,7 +90,7 @@ def outcome_of(
             words.append(f"goes on with {name}")
             return Outcome(tuple(ladder), ", then ".join(words), "value")
         words.append(f"falls back to {name}")
-        history = replace(history, used=(*history.used, decision.to))
+        history = history._replace(used=(*history.used, decision.to))
         decision = next_after(history)
     if isinstance(decision, Skip):
         ladder.append(
