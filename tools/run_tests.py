@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 MAIN_ONLY = (
     "alerts",
+    "chaos",
     "codec_libs",
     "crash",
     "house",
