@@ -27,8 +27,10 @@ __all__ = [
     "Plan",
     "can_follow",
     "ends_process",
+    "id_of",
     "kill_at",
     "kill_id",
+    "needs_person_after_crash",
     "pair_of",
     "planned",
     "writes_of",
@@ -102,7 +104,7 @@ def planned(
     plan = Plan()
     steps = {one["name"]: one for one in document["steps"] if one["found"] == "code"}
     _check(only, steps, catalog)
-    doubts = any(_needs_person(one) for one in steps.values())
+    doubts = any(needs_person_after_crash(one) for one in steps.values())
     for name, step in steps.items():
         if only.steps and name not in only.steps:
             continue
@@ -114,7 +116,7 @@ def planned(
         for fault, recoverable in _of_step(step, catalog, talks, pauses):
             if only.wants(name, fault):
                 doubt = _leaves_doubt(step, fault)
-                plan.cells.append(_cell(_id(fault), fault, name, recoverable, expects, doubt))
+                plan.cells.append(_cell(id_of(fault), fault, name, recoverable, expects, doubt))
     for number in sorted({1, (control.writes // 3 + 1) // 2, max(1, control.writes // 3)}):
         for name in ("ENOSPC", "EIO"):
             fault = FaultSpec("journal", name, "write", script=f"nth:{number}", event="inside")
@@ -205,7 +207,7 @@ def _example(row: Mapping[str, Any], catalog: Catalog, stage: str | None) -> str
     return found.id if found is not None else None
 
 
-def _needs_person(step: Mapping[str, Any]) -> bool:
+def needs_person_after_crash(step: Mapping[str, Any]) -> bool:
     """Whether nobody can know what this effect did if its process dies before the body asked for its
     key: for that it takes a ``verify``."""
     effect = step["effect"]
@@ -215,14 +217,14 @@ def _needs_person(step: Mapping[str, Any]) -> bool:
 def _leaves_doubt(step: Mapping[str, Any], fault: FaultSpec) -> bool:
     """Whether a halt in doubt is right after this fault: always, if the effect sends no key, after a
     process died. If it does, then only before the body has asked for it."""
-    if not _needs_person(step):
+    if not needs_person_after_crash(step):
         return False
     if step["effect"]["asks_for_key"]:
         return fault.seam == "before"
     return fault.seam == "after" or fault.what not in ("kind", "http")
 
 
-def _id(fault: FaultSpec) -> str:
+def id_of(fault: FaultSpec) -> str:
     word = fault.value if fault.what == "value" else fault.words
     return f"{fault.step}/{fault.seam}/{word.replace(' ', '_')}"
 
@@ -238,7 +240,7 @@ def writes_of(
     only: Only = Only(),
 ) -> list[Cell]:
     """A kill at every write of the journal: before, inside and after each commit."""
-    doubts = any(_needs_person(one) for one in document["steps"])
+    doubts = any(needs_person_after_crash(one) for one in document["steps"])
     cells = [
         _cell(kill_id(fault), fault, None, None, expects, doubts)
         for fault in map(kill_at, range(1, control.writes + 1))

@@ -14,7 +14,7 @@ from .arena import Arena, Control
 from .expect import Expect, expectations, permitted
 from .fault import name_of, rules_of
 from .model import Cell, FaultSpec
-from .plan import _id, _needs_person, planned, writes_of
+from .plan import id_of, needs_person_after_crash, planned, writes_of
 from .targets import target_of
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ class Marked:
             fault,
             self.expects,
             recoverable=recoverable,
-            needs_person=any(_needs_person(one) for one in concerned),
+            needs_person=any(needs_person_after_crash(one) for one in concerned),
         )
-        name = _id(fault) if fault.step is not None else f"{fault.seam}/{fault.words}"
+        name = id_of(fault) if fault.step is not None else f"{fault.seam}/{fault.words}"
         if fault.script != "fail:1" or fault.event is not None or fault.item is not None:
             more = [fault.script, fault.event, fault.item]
             name += "/" + "/".join(str(one) for one in more if one is not None)
