@@ -39,7 +39,7 @@ def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("run", "resume", "recover", "runs", "show", "map", "scrub", "doctor", "completion"),
         *("rollback", "resolve", "cancel", "dead-letters", "postmortem"),
-        "fault-proxy",
+        *("chaos", *(f"chaos {name}" for name in ("run", "list", "replay")), "fault-proxy"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
         *("alerts", *(f"alerts {name}" for name in ("list", "test", "flush", "retry", "rules"))),
         "incidents",
@@ -57,7 +57,10 @@ def test_help_teaches_by_example(project: Project, path: tuple[str, ...]) -> Non
     assert told == project.run(*path, "-h").stdout
     if not isinstance(COMMANDS[path], click.Group) and path != ("completion",):
         assert "--json" in told
-        reads_a_journal = path[0] not in ("catalog", "fault-proxy") or path == ("catalog", "export")
+        reads_a_journal = path[0] not in ("catalog", "chaos", "fault-proxy") or path == (
+            "catalog",
+            "export",
+        )
         reads_a_journal &= path not in (("alerts", "test"), ("alerts", "rules"))
         assert ("--journal" in told) == reads_a_journal
 

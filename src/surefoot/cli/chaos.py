@@ -108,7 +108,14 @@ def _options(fn: F) -> F:
     return fn
 
 
-@chaos.command("run")
+@chaos.command(
+    "run",
+    epilog=examples(
+        "surefoot chaos run pipeline.py:triage --input '\"tickets.jsonl\"'",
+        "surefoot chaos run pipeline.py:triage --only step=pay kind=killed,timeout",
+        "surefoot chaos run pipeline.py:triage --crash-sweep --junit chaos.xml",
+    ),
+)
 @click.argument("target")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @_options
@@ -143,7 +150,13 @@ def run(**options: Any) -> int:
     return ChaosRun(**options).run()
 
 
-@chaos.command("list")
+@chaos.command(
+    "list",
+    epilog=examples(
+        "surefoot chaos list                       the cells of the last chaos run",
+        "surefoot chaos list pipeline.py:triage --input '\"tickets.jsonl\"' --only step=pay",
+    ),
+)
 @click.argument("target", required=False)
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @_options
@@ -165,7 +178,12 @@ def list_(target: str | None, as_json: bool, **options: Any) -> int:
     return 0
 
 
-@chaos.command()
+@chaos.command(
+    epilog=examples(
+        "surefoot chaos replay pay/after/killed",
+        "surefoot chaos replay write/17/inside --keep looked-at --json",
+    )
+)
 @click.argument("cell_id", metavar="CELL")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep its folder, here.")
 @json_option
