@@ -16,13 +16,13 @@ from ...scrub import is_secret_name
 from .frames import code_file
 from .git import checked_out
 from .packages import loaded_packages
+from .preview import HIDDEN
 from .texts import Own, Text, cleaned, part
 
 __all__ = ["described", "this_process"]
 
 ARGUMENTS, ARGUMENT = 50, 200
 """Arguments of the command line that are kept, and characters of each."""
-HIDDEN = "[secret]"
 
 
 def this_process(fn: Any, scrub: Callable[[str], str]) -> ProcessWrite:
