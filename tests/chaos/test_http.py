@@ -17,7 +17,7 @@ import requests
 
 from surefoot import Runtime, classify, step, workflow
 from surefoot.chaos import Injector, fail, http_answer, http_fault, nth
-from surefoot.chaos.http import loaded_clients, patched
+from surefoot.chaos.http import patched
 from surefoot.clock import ManualClock
 from surefoot.config import Config
 from surefoot.errors import UsageError
@@ -205,5 +205,7 @@ def test_what_is_no_fault_of_http_is_told() -> None:
 def test_a_library_that_is_not_loaded_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("httpx", "httpx2", "requests"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    before = httpx.HTTPTransport.handle_request, requests.adapters.HTTPAdapter.send
     with patched(Injector()):
-        assert loaded_clients() == []
+        assert not {"httpx", "httpx2", "requests"} & set(sys.modules)
+        assert before == (httpx.HTTPTransport.handle_request, requests.adapters.HTTPAdapter.send)

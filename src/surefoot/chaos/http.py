@@ -21,7 +21,7 @@ from .places import Place
 if TYPE_CHECKING:
     from .injector import Injector
 
-__all__ = ["HTTP_FAULTS", "Exchange", "http_answer", "http_fault", "loaded_clients", "patched"]
+__all__ = ["CLIENTS", "HTTP_FAULTS", "Exchange", "http_answer", "http_fault", "patched"]
 
 CLIENTS = ("httpx", "httpx2", "requests")
 
@@ -117,11 +117,6 @@ def _made(word: str, change: Mapping[str, Any]) -> Fault:
 
 
 # -- the clients ----------------------------------------------------------------------------------
-
-
-def loaded_clients() -> list[str]:
-    """Which of the clients that can be patched this process has loaded."""
-    return [name for name in CLIENTS if name in sys.modules]
 
 
 @contextmanager
