@@ -10,7 +10,7 @@ BOOTSTRAP := $(or $(PYTHON),$(error no Python was found: Surefoot needs Python 3
 STRICT := $(wildcard src tools examples bench tests/typing)
 ARGS ?=
 
-.PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog test-proxy-clients test-chaostoolkit census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
+.PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog test-proxy-clients test-chaostoolkit test-stores test-prefect test-airflow3 test-airflow2 test-adapters census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -69,6 +69,24 @@ test-proxy-clients: ## Toxiproxy's clients for Python, Node and Chaos Toolkit ag
 test-chaostoolkit: ## the experiment of examples/chaos_toolkit with the real Chaos Toolkit (an environment of its own)
 	@$(BOOTSTRAP) chaostoolkit
 	@.venvs/chaostoolkit/bin/python -m pytest tests/chaostoolkit $(ARGS)
+
+test-stores: ## the journal on a real Postgres, checkpoints in a real S3 API (an environment of its own)
+	@$(BOOTSTRAP) stores
+	@.venvs/stores/bin/python -m pytest tests/postgres tests/objects $(ARGS)
+
+test-prefect: ## the adapter against a real Prefect server (an environment of its own)
+	@$(BOOTSTRAP) prefect
+	@.venvs/prefect/bin/python -m pytest tests/on_prefect $(ARGS)
+
+test-airflow3: ## the adapter against real Airflow 3 services (an environment of its own)
+	@$(BOOTSTRAP) airflow3
+	@.venvs/airflow3/bin/python -m pytest tests/on_airflow $(ARGS)
+
+test-airflow2: ## the same against Airflow 2.11
+	@$(BOOTSTRAP) airflow2
+	@.venvs/airflow2/bin/python -m pytest tests/on_airflow $(ARGS)
+
+test-adapters: test-prefect test-airflow3 test-airflow2 ## Prefect, Airflow 3 and Airflow 2, one after the other
 
 test-crash: setup ## the whole crash sweep: a kill at every write of the journal
 	@CRASH_SWEEP=full $(PY) -m pytest tests/crash $(ARGS)

@@ -6,6 +6,8 @@
     python3 tools/bootstrap.py catalog        # .venvs/catalog with all libraries of the catalog
     python3 tools/bootstrap.py proxy          # .venvs/proxy with Toxiproxy's clients
     python3 tools/bootstrap.py chaostoolkit   # .venvs/chaostoolkit with Chaos Toolkit
+    python3 tools/bootstrap.py stores         # .venvs/stores with a real Postgres and an S3 server
+    python3 tools/bootstrap.py prefect        # .venvs/prefect; so are airflow3 and airflow2
 
 What is installed is remembered in a stamp that holds a digest of pyproject.toml's upper half, the
 constraints, the Python version and this folder's path: change one, and the next call installs anew.
@@ -36,14 +38,23 @@ COVERED_BY = {
     "catalog": ("catalog",),
     "proxy": ("proxy",),
     "chaostoolkit": ("chaostoolkit",),
+    "stores": ("stores",),
+    "prefect": ("prefect",),
+    "airflow3": ("airflow3",),
+    "airflow2": ("airflow2",),
 }
 """A profile is there, too, where a larger one is."""
 
 
-APART = ("catalog", "chaostoolkit", "proxy")
+APART = ("airflow2", "airflow3", "catalog", "chaostoolkit", "prefect", "proxy", "stores")
 """Profiles with an environment and constraints of their own: .venvs/<profile>."""
 
-EXTRAS = {"chaostoolkit": "chaostoolkit,test"}
+EXTRAS = {
+    "chaostoolkit": "chaostoolkit,test",
+    "prefect": "prefect,test,demo",
+    "airflow3": "airflow,test,demo",
+    "airflow2": "airflow,test,demo",
+}
 """What a profile installs, where that is more than the extra of its name: users have that extra, too."""
 
 

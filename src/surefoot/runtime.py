@@ -26,6 +26,7 @@ from .model import BUILTIN_KINDS, Classification, Stage
 if TYPE_CHECKING:
     from .catalog import Catalog
     from .execution.faults import Injector
+    from .execution.host import Host
     from .execution.spec import StepSpec
     from .isolation.pool import Pool
     from .journal import Journal
@@ -55,6 +56,7 @@ class Runtime:
     :param listeners: called with each event (:mod:`surefoot.events`).
     :param seam: for failure tests, called around each journal write.
     :param faults: for failure tests, a :class:`surefoot.chaos.Injector`.
+    :param host: an orchestrator that carries the calls out, :class:`surefoot.execution.host.Host`.
 
     Opening and loading happen when they are first needed, so making one costs nothing.
 
@@ -75,9 +77,11 @@ class Runtime:
         listeners: Iterable[Listener] | None = None,
         seam: Callable[[str], None] | None = None,
         faults: Injector | None = None,
+        host: Host | None = None,
         create: bool = True,
     ) -> None:
         self.faults = faults
+        self.host = host
         self.config = config if config is not None else load_config()
         self.clock: Clock = clock or SystemClock()
         self.durability = durability or self.config.durability

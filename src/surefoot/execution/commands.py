@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .apart import InProcess
 
-__all__ = ["Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
+__all__ = ["Again", "Command", "Commit", "Finish", "Invoke", "Sleep", "Until"]
 
 
 class Invoke:
@@ -71,6 +71,17 @@ class Sleep:
         self.seconds = seconds
 
 
+class Again:
+    """The next attempt is due ``seconds`` from now. ``exception`` is what the last one raised; it is
+    journaled by now. A local driver sleeps; where an orchestrator retries, its retry begins here."""
+
+    __slots__ = ("exception", "seconds")
+
+    def __init__(self, seconds: float, exception: BaseException) -> None:
+        self.seconds = seconds
+        self.exception = exception
+
+
 class Until:
     """Wait until ``done`` ends, for at most ``seconds``; answered with whether it did."""
 
@@ -81,4 +92,4 @@ class Until:
         self.seconds = seconds
 
 
-Command = Invoke | Commit | Finish | Sleep | Until
+Command = Again | Invoke | Commit | Finish | Sleep | Until

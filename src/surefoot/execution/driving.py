@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from ..isolation import run_bounded
 from ..policy import Policy
 from ..store.base import Op
 from .call import MISS, Call, leave_scope, open_call, replay
-from .commands import Command, Commit, Finish, Invoke, Until
+from .commands import Again, Command, Commit, Finish, Invoke, Until
 from .flow import flow
+from .host import Host, Stepper
 from .spec import StepSpec
 from .state import RunState, Scope
 
@@ -49,14 +50,20 @@ def call_sync(
     item: int | None = None,
     item_id: str | None = None,
     pipeline: Pipeline | None = None,
+    host: Host | None = None,
 ) -> Any:
-    """Use a step once, in the calling thread."""
+    """Use a step once, in the calling thread.
+
+    :param host: carries it out, where it is not None.
+    """
     call = open_call(spec, run, frame, scope, policy, args, kwargs, item, item_id)
     try:
         if call.record is not None or call.kept is not None:
             value = replay(call)
             if value is not MISS:
                 return value
+        if host is not None:
+            return host.carry_out(Stepper(call, handler(call, pipeline)))
         return carry_out_sync(call, pipeline)
     finally:
         leave_scope(call)
@@ -64,6 +71,11 @@ def call_sync(
 
 def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
     """Run a call that was opened, in the calling thread."""
+    return _given(drive(flow(call), handler(call, pipeline)))
+
+
+def handler(call: Call, pipeline: Pipeline | None = None) -> Callable[[Command], Any]:
+    """Carries a call's commands out in the calling thread."""
     run = call.run
     commit = run.commit
 
@@ -78,6 +90,8 @@ def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
             from concurrent.futures import wait
 
             return bool(wait((command.done,), command.seconds).done)
+        if isinstance(command, Again) and command.seconds <= 0:
+            return None
         if loop_runs():
             warnings.warn(
                 f"{call.spec.where} waits {command.seconds:.3g} s in a thread whose event loop "
@@ -87,7 +101,7 @@ def carry_out_sync(call: Call, pipeline: Pipeline | None = None) -> Any:
             )
         return run.clock.sleep(command.seconds)
 
-    return _given(drive(flow(call), handle))
+    return handle
 
 
 def _given(result: Any) -> Any:
@@ -136,14 +150,20 @@ async def call_async(
     kwargs: Mapping[str, Any],
     item: int | None = None,
     item_id: str | None = None,
+    host: Host | None = None,
 ) -> Any:
-    """Use a step once, in the calling task."""
+    """Use a step once, in the calling task.
+
+    :param host: carries it out, where it is not None.
+    """
     call = open_call(spec, run, frame, scope, policy, args, kwargs, item, item_id)
     try:
         if call.record is not None or call.kept is not None:
             value = replay(call)
             if value is not MISS:
                 return value
+        if host is not None:
+            return await host.carry_out_async(Stepper(call, handler_async(call)))
         return await carry_out_async(call)
     finally:
         leave_scope(call)
@@ -151,6 +171,11 @@ async def call_async(
 
 async def carry_out_async(call: Call) -> Any:
     """Run a call that was opened, in the calling task."""
+    return _given(await drive_async(flow(call), handler_async(call)))
+
+
+def handler_async(call: Call) -> Callable[[Command], Awaitable[Any]]:
+    """Carries a call's commands out in the calling task."""
     run = call.run
 
     async def handle(command: Command) -> Any:
@@ -160,9 +185,11 @@ async def carry_out_async(call: Call) -> Any:
             return await commit_async(run, command.op)
         if isinstance(command, Until):
             return await _until(command)
+        if isinstance(command, Again) and command.seconds <= 0:
+            return None
         return await run.clock.sleep_async(command.seconds)
 
-    return _given(await drive_async(flow(call), handle))
+    return handle
 
 
 async def _until(command: Until) -> bool:

@@ -35,7 +35,7 @@ from ..journal.writes import CallEnd, begin, end
 from ..policy import MISSING
 from ..store.base import Op, Tx
 from .call import Call, SetAside
-from .commands import Command, Commit, Finish, Invoke, Sleep
+from .commands import Again, Command, Commit, Finish, Invoke
 from .cost import checked
 from .effects import EffectState, acquire, release, settle, wait_for_key
 from .failures import decision_name, note_for_people, tag
@@ -133,6 +133,7 @@ def _attempts(call: Call, key: str | None) -> Flow:
         budget=guard.resource if guard is not None else None,
     )
     outcome: Outcome
+    due: BaseException | None = None  # what failed, until its next attempt was announced
     if reply is not None:
         loop.send(None)  # the first try, which was made already
     while True:
@@ -143,6 +144,9 @@ def _attempts(call: Call, key: str | None) -> Flow:
             break
         reply = None
         if isinstance(command, Try):
+            if due is not None:
+                yield Again(0.0, due)
+                due = None
             if command.attempt > call.first:
                 run.check()
                 if key is not None:
@@ -170,8 +174,11 @@ def _attempts(call: Call, key: str | None) -> Flow:
             yield Commit(_noted(call, command))
             call.next_attempt()
             _tell(call, command)
+            due = command.failure.exception
         elif isinstance(command, Wait):
-            yield Sleep(command.seconds)
+            assert due is not None
+            yield Again(command.seconds, due)
+            due = None
         else:
             reply = yield from _verify(call, command.failure, state, since)
     return (yield from _end(call, outcome, guard))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..isolation.pool import Pool
+    from .host import Host
 
 __all__ = ["OnDrift", "Recorded", "RunState", "Scope", "Services"]
 
@@ -49,6 +50,8 @@ class Services(Protocol):
     def workers(self) -> Pool: ...
     @property
     def faults(self) -> Injector | None: ...
+    @property
+    def host(self) -> Host | None: ...
     def classify(
         self, exc: BaseException, spec: StepSpec, after_inference: bool
     ) -> Classification: ...

@@ -41,6 +41,8 @@ class RunRecord(NamedTuple):
     time_saved: float
     versions: str
     cost_saved: float
+    parent_pk: int | None
+    origin: str | None
 
 
 class CallRecord:

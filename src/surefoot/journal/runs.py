@@ -36,6 +36,10 @@ class NewRun(NamedTuple):
     input: bytes
     input_digest: str
     versions: str
+    parent: int | None = None
+    """The pk of the run that it is a part of."""
+    origin: str | None = None
+    """:class:`surefoot.journal.origin.Origin` as JSON; None: it runs in plain Python."""
 
 
 class Ending(NamedTuple):
@@ -61,8 +65,8 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
     def write(tx: Tx) -> int | None:
         cursor = tx(
             "INSERT INTO runs (run_id, workflow, target, status, input, input_digest, created_at, "
-            "started_at, fence, owner, lease_until, versions) "
-            "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+            "started_at, fence, owner, lease_until, versions, parent_pk, origin) "
+            "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
             (
                 new.run_id,
                 new.workflow,
@@ -74,6 +78,8 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
                 owner.dump(),
                 now + lease,
                 new.versions,
+                new.parent,
+                new.origin,
             ),
         )
         return int(cursor.lastrowid) if cursor.rowcount == 1 else None

@@ -25,7 +25,7 @@ __all__ = ["SCHEMA_VERSION", "SqliteStore", "database_failure", "network_file_sy
 T = TypeVar("T")
 
 APPLICATION_ID = 0x53464A31  # "SFJ1"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """A damaged schema may be told in bytes that are no text: see tests/journal/test_damaged_files.py."""

@@ -62,6 +62,12 @@ def versions() -> str:
     return json.dumps({"surefoot": __version__, "python": python, "platform": sys.platform})
 
 
+def at_home(runtime: Runtime) -> tuple[int | None, str | None]:
+    """What a new run keeps of the orchestrator around: the run it is a part of, and its origin."""
+    host = runtime.host
+    return (None, None) if host is None else (host.parent, host.origin.dump())
+
+
 class Session:
     """One process's hold on one run: calls the body, and writes how that ended."""
 
@@ -406,7 +412,8 @@ def open_session(
         runtime.check_settings()
         journal = runtime.journal
         chosen = run_id or new_run_id(runtime.clock.now())
-        record, lease = journal.create_run(NewRun(chosen, name, target, data, digest, versions()))
+        new = NewRun(chosen, name, target, data, digest, versions(), *at_home(runtime))
+        record, lease = journal.create_run(new)
         if lease is not None:
             return Session(runtime, owned, definition, lease, record, args, kwargs, resumed=False)
         if record.workflow != name:
@@ -572,7 +579,7 @@ def _effect_session(spec: StepSpec, runtime: Runtime) -> Session:
     journal = runtime.journal
     run_id = new_run_id(runtime.clock.now())
     record, lease = journal.create_run(
-        NewRun(run_id, f"effect {spec.name}", None, b"{}", "", versions())
+        NewRun(run_id, f"effect {spec.name}", None, b"{}", "", versions(), *at_home(runtime))
     )
     assert lease is not None
     definition = Definition(spec.fn, f"effect {spec.name}", Codec())

@@ -13,6 +13,7 @@ from ..context import Frame, frame
 from ..errors import DefinitionError
 from ..execution.apart import refuse_in_child
 from ..execution.driving import Pipeline, call_async, call_sync
+from ..execution.host import Host
 from ..execution.outside import outside_async, outside_sync
 from ..execution.spec import StepSpec
 from ..execution.state import RunState, Scope
@@ -77,6 +78,11 @@ def policy_in(spec: StepSpec, here: Frame) -> Policy:
     return replace(spec.policy, once=True) if here.once else spec.policy
 
 
+def _host(run: RunState, here: Frame) -> Host | None:
+    """Who carries a call out: what stands in another step is part of that one's attempt."""
+    return run.services.host if here.call_id is None else None
+
+
 def use_sync(
     spec: StepSpec,
     args: tuple[Any, ...],
@@ -104,6 +110,7 @@ def use_sync(
             item,
             item_id,
             pipeline,
+            _host(run, here),
         )
     _warn_of_lost_run(spec, here)
     runtime = runtime_of(here)
@@ -147,6 +154,7 @@ async def use_async(
             kwargs,
             item,
             item_id,
+            _host(run, here),
         )
     _warn_of_lost_run(spec, here)
     runtime = runtime_of(here)

@@ -1,0 +1,1 @@
+"""Orchestrators that run the same steps: one package for each, of one shape."""
