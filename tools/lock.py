@@ -1,5 +1,5 @@
 """Writes constraints/: the newest versions of everything `dev` needs, for each Python, and of what
-`catalog`, `chaostoolkit` and `proxy` need, for the main one.
+the environments of their own need, for the main one.
 
     make lock
 
@@ -14,21 +14,30 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bootstrap import EXTRAS
+from bootstrap import APART, EXTRAS
 from pythons import SUPPORTED, choose_main, find, version_text
 
 ROOT = Path(__file__).resolve().parent.parent
+BESIDE = {
+    "airflow2": ("apache-airflow>=2.11,<3",),
+    "airflow3": ("apache-airflow>=3.3,<4",),
+    # Prefect 3.9.1 wants a certifi that not every mirror has yet; with fastapi 0.151 it does not start.
+    "prefect": ("prefect<3.9", "fastapi<0.151"),
+}
+"""What else an environment asks for: two Airflows cannot be told apart by an extra."""
 
 
-def resolve(interpreter: str, folder: Path, extra: str = "dev") -> dict[str, str]:
-    """{name: version} of all that `pip install -e .[extra]` would install into an empty place."""
+def resolve(
+    interpreter: str, folder: Path, extra: str = "dev", beside: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """{name: version} of all that `pip install -e .[extra] …` would install into an empty place."""
     report = folder / "report.json"
     python = folder / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "-qq"]
     subprocess.run([interpreter, "-m", "venv", str(folder / "venv")], check=True)
     subprocess.run([*pip, "-U", "pip"], check=True)  # old ones write no report
     subprocess.run(
-        [*pip, "--dry-run", "--ignore-installed", "--report", str(report), f".[{extra}]"],
+        [*pip, "--dry-run", "--ignore-installed", "--report", str(report), f".[{extra}]", *beside],
         check=True,
         cwd=ROOT,
     )
@@ -58,7 +67,8 @@ if __name__ == "__main__":
             with tempfile.TemporaryDirectory() as folder:
                 write(version_text(version), resolve(interpreter, Path(folder)))
     main = choose_main(find())
-    for profile in ("catalog", "chaostoolkit", "proxy"):
+    for profile in APART:
         with tempfile.TemporaryDirectory() as folder:
-            pins = resolve(find()[main], Path(folder), EXTRAS.get(profile, profile))
+            extra, beside = EXTRAS.get(profile, profile), BESIDE.get(profile, ())
+            pins = resolve(find()[main], Path(folder), extra, beside)
             write(version_text(main), pins, f"{profile}-")
