@@ -13,7 +13,7 @@ ARGS ?=
 .PHONY: help demo chaos-demo sweep-full sweep-sample examples setup test test-processes test-chaos test-rules test-catalog test-proxy-clients test-chaostoolkit test-stores test-prefect test-airflow3 test-airflow2 test-adapters census test-crash test-demo test-wheel check format bench coverage-floor lock build clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
 demo: ## sets up and runs the example on real files: kills it half way and resumes (ARGS="--root DIR")
 	@$(BOOTSTRAP) demo
