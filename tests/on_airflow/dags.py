@@ -113,6 +113,8 @@ if __name__ == "__main__":
     made = globals()[f"{sys.argv[1]}_dag"]
     try:
         tested = made.test(run_after=BEGAN, logical_date=BEGAN)
-    except TypeError:  # Airflow 2
+    except TypeError:  # Airflow 2, which finds a run's table of users only once it was imported
+        import airflow.providers.fab.auth_manager.models  # noqa: F401
+
         tested = made.test(execution_date=BEGAN)
     print(f"END {tested.state}")

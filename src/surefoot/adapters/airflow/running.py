@@ -9,7 +9,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NoReturn
 
 from ...errors import RunLocked, UnknownRun
 from ...journal.origin import Origin
@@ -152,7 +152,7 @@ def _told(runtime: Runtime, run: Run[Any]) -> Any:
     _fail(exc, said)
 
 
-def _wait(exc: BaseException, seconds: float, reason: str) -> Any:
+def _wait(exc: BaseException, seconds: float, reason: str) -> NoReturn:
     if versions.has_retry_policy():
         _decided(exc, ("retry", seconds, reason))
         raise exc
@@ -160,7 +160,7 @@ def _wait(exc: BaseException, seconds: float, reason: str) -> Any:
     raise versions.reschedule_exception()(until) from exc
 
 
-def _fail(exc: BaseException | None, reason: str) -> Any:
+def _fail(exc: BaseException | None, reason: str) -> NoReturn:
     if exc is not None and versions.has_retry_policy():
         _decided(exc, ("fail", 0.0, reason))
         raise exc
