@@ -27,7 +27,7 @@ class Door:
     def __call__(self, environ: Any, start_response: Any) -> Any:
         method = environ["REQUEST_METHOD"]
         self.seen.append(method)
-        refusal = self.always
+        refusal = self.always if method != "HEAD" else None
         if refusal is None and self.refuse and method in ("PUT", "GET", "DELETE"):
             refusal = self.refuse.pop(0)
         if refusal is None:

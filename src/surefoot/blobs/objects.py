@@ -178,8 +178,8 @@ def _size(files: Any, path: str) -> int | None:
 
 
 def _next_move(kind: str) -> str:
-    if kind in ("permission", "auth", "auth_expired", "misconfiguration"):
+    if kind in ("permission", "auth", "auth_expired"):
         return "give this process credentials that may read, write and delete there"
-    if kind == "not_found":
+    if kind in ("not_found", "misconfiguration"):
         return "create the bucket, or set SUREFOOT_BLOBS to one that exists"
     return "see that the storage can be reached"
