@@ -31,14 +31,17 @@ MARKS = (".surefoot", "surefoot.toml", "pyproject.toml")
 class Config:
     """All settings. ``lease`` and ``grace`` are seconds.
 
-    ``journal`` is a URL or a path, None for the default place. ``rules`` are catalog files of the
-    user, ``catalog`` holds the rules and kinds that stand among the settings. ``resources`` are the
-    settings of resources by name (:class:`surefoot.resources.ResourceOptions`). ``scrub``, ``alerts``,
-    ``incidents`` and ``chaos`` are tables that those who use them check. ``grace`` is what running steps get
-    after a SIGTERM. ``progress`` shows bars on a terminal.
+    ``journal`` is a URL or a path, None for the default place. ``blobs`` is where checkpoints above
+    64 KiB go: a URL of object storage, None for the folder beside the journal. ``rules`` are
+    catalog files of the user, ``catalog`` holds the rules and kinds that stand among the settings.
+    ``resources`` are the settings of resources by name
+    (:class:`surefoot.resources.ResourceOptions`). ``scrub``, ``alerts``, ``incidents`` and
+    ``chaos`` are tables that those who use them check. ``grace`` is what running steps get after a
+    SIGTERM. ``progress`` shows bars on a terminal.
     """
 
     journal: str | None = None
+    blobs: str | None = None
     durability: str = "power"
     lease: float = 60.0
     grace: float = 10.0
@@ -56,6 +59,12 @@ class Config:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a text that is not empty")
+    return value
+
+
+def _url(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9+.-]+://.+", value):
+        raise ValueError("a URL of object storage: s3://bucket/prefix")
     return value
 
 
@@ -95,6 +104,7 @@ def _files(value: Any) -> tuple[Path, ...]:
 
 KEYS: Mapping[str, Callable[[Any], Any]] = {
     "journal": _text,
+    "blobs": _url,
     "durability": _durability,
     "lease": _seconds,
     "grace": _seconds,

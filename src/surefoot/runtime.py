@@ -24,6 +24,7 @@ from .events import Event
 from .model import BUILTIN_KINDS, Classification, Stage
 
 if TYPE_CHECKING:
+    from .blobs.objects import ObjectBlobs
     from .catalog import Catalog
     from .execution.faults import Injector
     from .execution.host import Host
@@ -135,8 +136,20 @@ class Runtime:
                 regression_after=self.incident_options.regression_after,
                 seam=self._seam,
                 create=self._create,
+                blobs=self._blobs(),
             )
         return self._journal
+
+    def _blobs(self) -> ObjectBlobs | None:
+        """Where large checkpoints go, if not beside the journal.
+
+        :raises ConfigError: a library for that URL is missing; the message names it.
+        """
+        if self.config.blobs is None:
+            return None
+        from .blobs.objects import open_objects
+
+        return open_objects(self.config.blobs, self.clock, self.classify)
 
     @property
     def incident_options(self) -> IncidentOptions:

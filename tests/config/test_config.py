@@ -153,7 +153,7 @@ def test_a_value_in_the_place_of_a_table_is_told(tmp_path: Path) -> None:
 def test_an_unknown_key_like_no_other_gets_the_list(tmp_path: Path) -> None:
     settings(tmp_path, "zzz = 5\n")
     assert wrong(tmp_path).endswith(
-        "unknown key 'zzz'; known are alerts, chaos, durability, grace, incidents, journal, lease, "
+        "unknown key 'zzz'; known are alerts, blobs, chaos, durability, grace, incidents, journal, lease, "
         "progress, resources, rules, scrub"
     )
 

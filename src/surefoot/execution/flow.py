@@ -362,6 +362,8 @@ def _complete(
     op = end(run.lease, call.new, how)
     if call.also is not None:
         op = _together(op, call.also)
+    if stored is not None:
+        op = stored.guarded(op)
     if call.frame.once and stored is not None and call.key is None:
         run.keep(call.scope.id, call.call_id, stored)
     if call.key is None or not held:

@@ -126,7 +126,9 @@ def answer_of(
     state, run_pk, _call, fence, asked_, at, match, format_, result, digest = row[:10]
     run_id, owner, lease_until, run_fence = row[10:]
     if state == "done":
-        return Claimed("done", match, run_id=run_id, format=format_, result=result, digest=digest)
+        return Claimed(
+            "done", match, run_id=run_id or "", format=format_, result=result, digest=digest
+        )
     if state in ("refused", "undone"):
         return Claimed("fresh", match)
     if state == "held":

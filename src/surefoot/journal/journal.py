@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..blobs import INLINE_BYTES, Blobs
+from ..blobs.folder import INLINE_BYTES, Blobs
 from ..clock import Clock
-from ..errors import CheckpointDamaged, RunLocked, UnknownRun
+from ..errors import CheckpointDamaged, JournalError, RunLocked, UnknownRun
 from ..policy.incidents import DAY
-from ..store.base import Op, Store, Tx
+from ..store.base import Op, Refused, Store, Tx
 from . import cancelling, visits
 from . import runs as run_writes
 from .claims import Claimed
@@ -20,6 +20,9 @@ from .leases import Lease, Owner
 from .reading import Reading
 from .records import RunRecord
 from .runs import NewRun
+
+if TYPE_CHECKING:
+    from ..blobs.objects import ObjectBlobs
 
 __all__ = ["Claimed", "Journal", "NewRun", "Stored", "Ticket"]
 
@@ -30,6 +33,20 @@ class Stored(NamedTuple):
     format: str
     inline: bytes | None
     digest: str
+    guard: Op | None = None
+    """Of a file: to be written in the transaction of the row that names it; see :meth:`Journal.keep`."""
+
+    def guarded(self, op: Op) -> Op:
+        """``op``, which names this checkpoint, after a look whether ``surefoot prune`` removed it."""
+        guard = self.guard
+        if guard is None:
+            return op
+
+        def write(tx: Tx) -> Any:
+            guard(tx)
+            return op(tx)
+
+        return write
 
 
 class Journal(Reading):
@@ -45,7 +62,7 @@ class Journal(Reading):
     def __init__(
         self,
         store: Store,
-        blobs: Blobs,
+        blobs: Blobs | ObjectBlobs,
         clock: Clock,
         *,
         lease: float = 60.0,
@@ -71,13 +88,17 @@ class Journal(Reading):
         regression_after: float = DAY,
         seam: Callable[[str], None] | None = None,
         create: bool = True,
+        blobs: Blobs | ObjectBlobs | None = None,
     ) -> Journal:
-        """A journal in a SQLite file; see :class:`surefoot.store.sqlite.SqliteStore`."""
+        """A journal in a SQLite file; see :class:`surefoot.store.sqlite.SqliteStore`.
+
+        :param blobs: where large checkpoints go; None is a folder beside the file.
+        """
         from ..store.sqlite import SqliteStore
 
         store = SqliteStore(path, durability=durability, seam=seam, create=create)
-        folder = Path(store.location + ".blobs")
-        blobs = Blobs(folder, durable=durability == "power")
+        if blobs is None:
+            blobs = Blobs(Path(store.location + ".blobs"), durable=durability == "power")
         return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
 
     def close(self) -> None:
@@ -165,10 +186,16 @@ class Journal(Reading):
         self.group.start()
         return lease
 
-    def end_run(self, lease: Lease, ending: run_writes.Ending) -> None:
-        """Write how a run ended and let go of it."""
+    def end_run(
+        self, lease: Lease, ending: run_writes.Ending, stored: Stored | None = None
+    ) -> None:
+        """Write how a run ended and let go of it.
+
+        :param stored: its result, where there is one.
+        """
         try:
-            self.group.commit(run_writes.end(lease, ending, self.clock.now()))
+            op = run_writes.end(lease, ending, self.clock.now())
+            self.group.commit(op if stored is None else stored.guarded(op))
         finally:
             self.let_go(lease)
 
@@ -247,12 +274,29 @@ class Journal(Reading):
     # -- checkpoints --------------------------------------------------------------------------
 
     def keep(self, format: str, data: bytes) -> Stored:
-        """Put a checkpoint where it belongs: into the row, or into a file."""
+        """Put a checkpoint where it belongs: into the row, or into a file.
+
+        A file may be found there already, be pruned, and only then be named by a row. So the write of
+        that row goes through :meth:`Stored.guarded`: it writes a file that was removed once more.
+        """
         digest = hashlib.sha256(data).hexdigest()
         if len(data) <= INLINE_BYTES:
             return Stored(format, data, digest)
         self.blobs.put(digest, data)
-        return Stored(format, None, digest)
+        return Stored(format, None, digest, self._guard(digest, data))
+
+    def _guard(self, digest: str, data: bytes) -> Op:
+        def write(tx: Tx) -> None:
+            found = tx("SELECT 1 FROM removed_blobs WHERE digest = ?", (digest,)).fetchone()
+            if found is None:
+                return
+            try:
+                self.blobs.put(digest, data, again=True)
+            except JournalError as exc:
+                raise Refused(exc) from exc  # the other writes of the batch go on
+            tx("DELETE FROM removed_blobs WHERE digest = ?", (digest,))
+
+        return write
 
     def fetch(self, inline: bytes | None, digest: str) -> bytes:
         """The bytes of a checkpoint, checked against their digest.

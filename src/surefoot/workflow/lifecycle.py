@@ -26,6 +26,7 @@ from ..execution.failures import calls_that_ended, halted_as, judged, text_of
 from ..execution.spec import StepSpec
 from ..execution.state import OnDrift, Recorded, RunState
 from ..journal import Journal, Lease, NewRun, RunRecord
+from ..journal.journal import Stored
 from ..journal.letters import newly_replayed
 from ..journal.runs import MAX_TAKEOVERS, Ending
 from ..journal.superseding import supersede
@@ -164,7 +165,8 @@ class Session:
                 time_saved=state.time_saved,
                 cost_saved=state.cost_saved,
                 with_letters=self._resumed,
-            )
+            ),
+            stored=stored,
         )
 
     def ended_with(self, exc: BaseException) -> bool:
@@ -309,8 +311,10 @@ class Session:
         except RunLocked:
             state.lease.lost = True
 
-    def _end(self, ending: Ending, exc: BaseException | None = None) -> None:
-        self.runtime.journal.end_run(self.state.lease, ending)
+    def _end(
+        self, ending: Ending, exc: BaseException | None = None, stored: Stored | None = None
+    ) -> None:
+        self.runtime.journal.end_run(self.state.lease, ending, stored)
         self.ended = ending.status
         self.runtime.emit(RunEnded(self.state.run_id, self.name, ending.status, exc))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import CheckpointDamaged, JournalError
+from ..errors import CheckpointDamaged, JournalError
 
 __all__ = ["INLINE_BYTES", "Blobs"]
 
@@ -31,15 +32,16 @@ class Blobs:
     def path(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
-    def put(self, digest: str, data: bytes) -> None:
+    def put(self, digest: str, data: bytes, *, again: bool = False) -> None:
         """Keep ``data`` under its SHA-256.
 
+        :param again: write it even where it is there.
         :raises JournalError: the folder cannot be written, or its disk is full.
         """
         import tempfile  # pulls in much, and few runs have large checkpoints
 
         target = self.path(digest)
-        if self._is_whole(target, digest):
+        if not again and self._is_whole(target, digest):
             return
         try:
             for folder in (self.folder, target.parent):
@@ -95,3 +97,31 @@ class Blobs:
         if hashlib.sha256(data).hexdigest() != digest:
             raise CheckpointDamaged(f"the checkpoint file {target} is damaged: other bytes")
         return data
+
+    def names(self) -> list[str]:
+        """The digests of all files that are here."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            path.name for path in self.folder.glob("??/*") if not path.name.startswith(".")
+        )
+
+    def remove(self, digests: Sequence[str]) -> int:
+        """Remove these files; answers how many there were.
+
+        :raises JournalError: the folder cannot be written.
+        """
+        removed = 0
+        try:
+            for digest in digests:
+                try:
+                    self.path(digest).unlink()
+                except FileNotFoundError:
+                    continue
+                removed += 1
+        except OSError as exc:
+            raise JournalError(
+                f"cannot remove checkpoints from {self.folder}: {exc.strerror or exc}; make the "
+                "folder writable, then run the same command again"
+            ) from exc
+        return removed
