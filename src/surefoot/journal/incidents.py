@@ -72,7 +72,10 @@ FIRST = (
     "state, first_at, last_at, failures, opened_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, ?)"
 )
-AGAIN = "UPDATE incidents SET failures = failures + 1, last_at = max(last_at, ?) WHERE pk = ?"
+AGAIN = (
+    "UPDATE incidents SET failures = failures + 1, "
+    "last_at = CASE WHEN last_at > ? THEN last_at ELSE ? END WHERE pk = ?"
+)
 OPENED = (
     "UPDATE incidents SET state = 'open', opened_at = ?, muted_until = NULL, resolved_at = NULL, "
     "resolved_by = NULL WHERE pk = ?"
@@ -88,7 +91,7 @@ def seen(tx: Tx, failed: Failed, regression_after: float) -> None:
     at = failed.at
     row = tx(FIND, (failed.fingerprint,)).fetchone()
     if row is None:
-        cursor = tx(
+        tx(
             FIRST,
             (
                 failed.fingerprint,
@@ -104,12 +107,12 @@ def seen(tx: Tx, failed: Failed, regression_after: float) -> None:
                 at,
             ),
         )
-        event(tx, int(cursor.lastrowid), at, "opened")
+        event(tx, int(tx(FIND, (failed.fingerprint,)).fetchone()[0]), at, "opened")
         return
     own, pk, state, last_at, muted_until, resolved_by = row
-    tx(AGAIN, (at, own))
+    tx(AGAIN, (at, at, own))
     if pk != own:
-        tx(AGAIN, (at, pk))
+        tx(AGAIN, (at, at, pk))
     if state == "resolved":
         tx(OPENED, (at, pk))
         quiet = max(0.0, at - last_at)

@@ -12,6 +12,7 @@ from ..clock import Clock
 from ..errors import CheckpointDamaged, RunLocked, UnknownRun
 from ..policy.incidents import DAY
 from ..store.base import Op, Store, Tx
+from ..store.postgres_url import is_postgres
 from . import cancelling, visits
 from . import runs as run_writes
 from .claims import Claimed
@@ -79,6 +80,40 @@ class Journal(Reading):
         folder = Path(store.location + ".blobs")
         blobs = Blobs(folder, durable=durability == "power")
         return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
+
+    @classmethod
+    def open(
+        cls,
+        location: str | Path,
+        clock: Clock,
+        *,
+        durability: str = "power",
+        lease: float = 60.0,
+        regression_after: float = DAY,
+        seam: Callable[[str], None] | None = None,
+        create: bool = True,
+    ) -> Journal:
+        """A journal in a SQLite file, or by a ``postgresql://`` URL in Postgres.
+
+        :raises JournalError: it cannot be used. :raises ConfigError: a library is missing.
+        """
+        if not is_postgres(str(location)):
+            return cls.open_sqlite(
+                Path(location),
+                clock,
+                durability=durability,
+                lease=lease,
+                regression_after=regression_after,
+                seam=seam,
+                create=create,
+            )
+        from ..store.postgres import PostgresStore
+        from ..store.postgres_blobs import PostgresBlobs
+
+        store = PostgresStore(str(location), seam=seam, create=create)
+        return cls(
+            store, PostgresBlobs(store), clock, lease=lease, regression_after=regression_after
+        )
 
     def close(self) -> None:
         self.group.stop()
@@ -217,13 +252,16 @@ class Journal(Reading):
     def _beat(self) -> Op:
         """One heartbeat: the starts that nobody carried yet, and all live leases."""
         starts = list(self._late)
+        taken: list[Start] = []  # a write may be repeated, and carries the same ones then
         now = self.clock.now()
 
         def write(tx: Tx) -> None:
             for call_id in starts:
                 start = self._late.pop(call_id, None)
                 if start is not None:
-                    carry_start(tx, start)
+                    taken.append(start)
+            for start in taken:
+                carry_start(tx, start)
             for lease in list(self._leases.values()):
                 tx(
                     "UPDATE runs SET lease_until = ? WHERE pk = ? AND fence = ?",
