@@ -11,7 +11,7 @@ import pytest
 
 from surefoot import Runtime, step, workflow
 from surefoot.clock import ManualClock, SystemClock
-from surefoot.errors import JournalTooNew, RunHalted, RunLocked
+from surefoot.errors import JournalTooNew, RunLocked
 from surefoot.journal import Journal, claims, writes
 from surefoot.store.postgres import PATIENCE, PostgresStore
 from tests.support.journals import (
@@ -55,7 +55,7 @@ def test_a_workflow_that_failed_goes_on_where_it_was(url: str) -> None:
         return second(first(size))
 
     with Runtime(url) as runtime:
-        with pytest.raises(RunHalted):
+        with pytest.raises(ValueError, match="not yet"):
             both(100_000)
         journal = runtime.journal
         [failed] = journal.runs()
@@ -194,3 +194,34 @@ def test_the_password_is_not_shown(url: str, tmp_path: Path) -> None:
     store = PostgresStore(url.replace("postgres:@", "postgres:geheim@"))
     assert "geheim" not in store.location
     store.close()
+
+
+def test_all_that_is_told_of_a_run_can_be_read(url: str) -> None:
+    from click.testing import CliRunner
+
+    from surefoot.cli.app import main
+
+    @step
+    def breaks() -> None:
+        raise TimeoutError("too slow\x00 100 %")
+
+    @workflow
+    def told() -> None:
+        breaks()
+
+    with Runtime(url) as runtime:
+        with pytest.raises(TimeoutError):
+            told()
+        [run] = runtime.journal.runs(limit=1)
+        runtime.journal.kinds_seen()
+    for words in (
+        ["runs"],
+        ["show", run.run_id],
+        ["postmortem", run.run_id],
+        ["incidents", "list"],
+        ["incidents", "show", "1"],
+        ["dead-letters", "list"],
+        ["doctor"],
+    ):
+        told_ = CliRunner().invoke(main, words, env={"SUREFOOT_JOURNAL": url})
+        assert told_.exit_code == 0, (words, told_.output, told_.exception)
