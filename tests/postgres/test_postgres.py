@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -197,10 +200,6 @@ def test_the_password_is_not_shown(url: str, tmp_path: Path) -> None:
 
 
 def test_all_that_is_told_of_a_run_can_be_read(url: str) -> None:
-    from click.testing import CliRunner
-
-    from surefoot.cli.app import main
-
     @step
     def breaks() -> None:
         raise TimeoutError("too slow\x00 100 %")
@@ -223,5 +222,10 @@ def test_all_that_is_told_of_a_run_can_be_read(url: str) -> None:
         ["dead-letters", "list"],
         ["doctor"],
     ):
-        told_ = CliRunner().invoke(main, words, env={"SUREFOOT_JOURNAL": url})
-        assert told_.exit_code == 0, (words, told_.output, told_.exception)
+        done = subprocess.run(
+            [sys.executable, "-m", "surefoot", *words],
+            env={**os.environ, "SUREFOOT_JOURNAL": url},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (words, done.stdout, done.stderr)

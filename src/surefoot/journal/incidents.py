@@ -220,17 +220,17 @@ def settle_one(tx: Tx, pk: int, now: float) -> bool:
 # From the few runs that are not over, not from the many failures of a fingerprint: hence CROSS JOIN,
 # which keeps the order.
 CALLS = (
-    f"SELECT 1 FROM runs r CROSS JOIN failures f ON f.fingerprint IN (%s) AND f.run_pk = r.pk "
+    f"SELECT 1 FROM runs r CROSS JOIN failures f "
     "LEFT JOIN calls c ON c.run_pk = f.run_pk AND c.call_id = f.call_id "
-    f"WHERE r.status IN {UNFINISHED} AND (c.status IS NULL "
+    f"WHERE f.fingerprint IN (%s) AND f.run_pk = r.pk AND r.status IN {UNFINISHED} AND (c.status IS NULL "
     "OR c.status NOT IN ('completed', 'skipped') OR (c.status = 'skipped' AND EXISTS "
     # a map that halted runs these items again
     "(SELECT 1 FROM dead_letters l WHERE l.run_pk = c.run_pk AND l.call_id = c.call_id "
     "AND l.state = 'reopened'))) LIMIT 1"
 )
 BODIES = (
-    f"SELECT 1 FROM runs r CROSS JOIN body_failures b ON b.fingerprint IN (%s) AND b.run_pk = r.pk "
-    f"WHERE r.status IN {UNFINISHED} LIMIT 1"
+    f"SELECT 1 FROM runs r CROSS JOIN body_failures b "
+    f"WHERE b.fingerprint IN (%s) AND b.run_pk = r.pk AND r.status IN {UNFINISHED} LIMIT 1"
 )
 LETTERS = (
     "SELECT 1 FROM dead_letters l JOIN runs r ON r.pk = l.run_pk WHERE l.state = 'open' "
