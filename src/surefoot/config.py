@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .journal_url import is_postgres
 
 __all__ = [
     "Brought",
@@ -21,6 +22,7 @@ __all__ = [
     "default_journal",
     "find_root",
     "journal_path",
+    "journal_place",
     "load_config",
 ]
 
@@ -113,8 +115,8 @@ KEYS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-NO_SETTINGS = frozenset(("SUREFOOT_LEDGER",))
-"""Variables that are read elsewhere: where a failure test counts effects."""
+NO_SETTINGS = frozenset(("SUREFOOT_LEDGER", "SUREFOOT_KEY"))
+"""Variables that are read elsewhere: where a failure test counts effects, what signs pickles."""
 
 
 def find_root(start: Path) -> Path | None:
@@ -202,7 +204,7 @@ def _apply(config: Config, table: Any, place: str, root: Path) -> Config:
         found["rules"] = tuple(root / path for path in found["rules"])
     if "journal" in found:
         try:
-            found["journal"] = str(journal_path(found["journal"], root))
+            found["journal"] = str(journal_place(found["journal"], root))
         except ConfigError as exc:
             raise ConfigError(f"{place}: {exc}") from exc
     return replace(config, **found)
@@ -238,6 +240,17 @@ def _nearest(key: str, known: Mapping[str, Any], prefix: str = "") -> str:
     return f"; known are {names}"
 
 
+def journal_place(location: str, start: Path | None = None) -> Path | str:
+    """The file of a SQLite journal, or the URL of one in Postgres.
+
+    :raises ConfigError: the URL is of another kind.
+
+    >>> journal_place("postgresql://db.example/jobs")
+    'postgresql://db.example/jobs'
+    """
+    return location if is_postgres(location) else journal_path(location, start)
+
+
 def journal_path(location: str, start: Path | None = None) -> Path:
     """The file of a SQLite journal, from its URL or path.
 
@@ -251,8 +264,10 @@ def journal_path(location: str, start: Path | None = None) -> Path:
     elif "://" in location:
         scheme = location.split("://", 1)[0]
         raise ConfigError(
-            f"journal {scheme}://…: this version keeps its journal in SQLite; "
-            "write sqlite:///relative.db or sqlite:////absolute.db"
+            f"journal {scheme}://…: this version keeps its journal in SQLite or Postgres; "
+            "write sqlite:///relative.db, sqlite:////absolute.db or postgresql://host/database"
+            if not is_postgres(location)
+            else "the journal is in Postgres, and this needs one in a SQLite file"
         )
     else:
         text = location

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock, SystemClock
-from .config import Config, brought_rules, default_journal, journal_path, load_config
+from .config import Config, brought_rules, default_journal, journal_path, journal_place, load_config
 from .context import Frame, enter, frame, leave
 from .errors import ConfigError, DefinitionError, InputError, JournalError
 from .events import Event
@@ -120,6 +120,12 @@ class Runtime:
         return journal_path(str(location))
 
     @property
+    def place(self) -> Path | str:
+        """The journal's file, or its ``postgresql://`` URL, which may hold a password."""
+        location = self._location if self._location is not None else self.config.journal
+        return self.path if location is None else journal_place(str(location))
+
+    @property
     def journal(self) -> Journal:
         """The journal, opened when it is first asked for.
 
@@ -128,8 +134,8 @@ class Runtime:
         if self._journal is None:
             from .journal import Journal
 
-            self._journal = Journal.open_sqlite(
-                self.path,
+            self._journal = Journal.open(
+                self.place,
                 self.clock,
                 durability=self.durability,
                 lease=self.lease,
@@ -213,7 +219,7 @@ class Runtime:
             from .observe.alerts.teller import Setting
 
             setting = Setting(
-                self.path,
+                self.place,
                 self.alert_options(),
                 self.clock,
                 self.durability,
@@ -420,6 +426,11 @@ class Runtime:
 
     def _derived(self, make: bool) -> bytes | None:
         try:
+            if isinstance(self.place, str):
+                if self._journal is None:
+                    return None
+                rows = self._journal.store.read("SELECT key FROM surefoot_marks")
+                return bytes(rows[0][0]) if rows else None
             path = Path(f"{self.path}.key")
             if not make and (not path.exists() or path.stat().st_size != KEY_BYTES):
                 return None
@@ -442,7 +453,19 @@ class Runtime:
         return () if alerting is None else tuple(alerting.secrets)
 
     def pickle_key(self) -> bytes:
-        """The key that signs pickled checkpoints: a file beside the journal, made once."""
+        """The key that signs pickled checkpoints: a file beside the journal, made once. For a journal
+        in Postgres it is not kept where others write: SUREFOOT_KEY holds it, in hexadecimal digits."""
+        if isinstance(self.place, str):
+            try:
+                given = bytes.fromhex(os.environ["SUREFOOT_KEY"])
+            except (KeyError, ValueError):
+                given = b""
+            if len(given) < KEY_BYTES:
+                raise JournalError(
+                    "pickled checkpoints in a Postgres journal need a key that all hosts share: set "
+                    f"SUREFOOT_KEY to {2 * KEY_BYTES} hexadecimal digits"
+                )
+            return given
         path = Path(f"{self.path}.key")
         try:
             if not path.exists() or path.stat().st_size != KEY_BYTES:

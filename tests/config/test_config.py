@@ -11,8 +11,8 @@ from surefoot.config import Config, default_journal, find_root, journal_path, lo
 from surefoot.errors import ConfigError
 
 ONLY_SQLITE = (
-    "this version keeps its journal in SQLite; write sqlite:///relative.db or "
-    "sqlite:////absolute.db"
+    "this version keeps its journal in SQLite or Postgres; write sqlite:///relative.db, "
+    "sqlite:////absolute.db or postgresql://host/database"
 )
 
 
@@ -272,10 +272,15 @@ def test_a_relative_journal_counts_from_the_current_folder(
     assert journal_path("j.db") == tmp_path / "j.db"
 
 
-@pytest.mark.parametrize("location", ["postgresql://db/x", "mysql://x", "sqlite://two-slashes"])
+@pytest.mark.parametrize("location", ["mysql://x", "sqlite://two-slashes"])
 def test_a_journal_of_another_kind_is_refused(location: str) -> None:
-    with pytest.raises(ConfigError, match="write sqlite:///relative.db or sqlite:////absolute.db"):
+    with pytest.raises(ConfigError, match="write sqlite:///relative.db, .* or postgresql"):
         journal_path(location)
+
+
+def test_a_journal_in_postgres_is_no_file() -> None:
+    with pytest.raises(ConfigError, match="needs one in a SQLite file"):
+        journal_path("postgresql://db/x")
 
 
 @pytest.mark.parametrize("location", ["", "sqlite:///"])

@@ -124,16 +124,17 @@ def _journal(config: Config, given: str | None) -> Finding:
     from ..runtime import Runtime
 
     try:
-        path = Runtime(given, config=config).path
+        path = Runtime(given, config=config).place
     except ConfigError as exc:
         return Finding("journal", "problem", str(exc), "name it as a file or a sqlite:/// URL")
-    if path.exists():
+    if isinstance(path, str) or path.exists():
         return _opened(path, config)
     return _place(path)
 
 
-def _opened(path: Path, config: Config) -> Finding:
+def _opened(path: Path | str, config: Config) -> Finding:
     """The journal is opened as a run opens it, and a transaction that writes nothing is made."""
+    from ..journal_url import shown
     from ..runtime import Runtime
     from ..store.sqlite import SCHEMA_VERSION
 
@@ -145,7 +146,9 @@ def _opened(path: Path, config: Config) -> Finding:
             dead = sum(1 for one in found.unfinished() if _is_dead(one, runtime.clock.now()))
     except SurefootError as exc:
         return Finding("journal", "problem", str(exc), _journal_move(path))
-    text = f"{path}: schema {SCHEMA_VERSION}, can be written; {counted(len(runs), 'run')}"
+    text = (
+        f"{shown(str(path))}: schema {SCHEMA_VERSION}, can be written; {counted(len(runs), 'run')}"
+    )
     if dead:
         whose = "whose process died"
         return Finding(
@@ -160,8 +163,8 @@ def _is_dead(record: Any, now: float) -> bool:
     return (holder_of(record, now) or {}).get("alive") is False
 
 
-def _journal_move(path: Path) -> str:
-    if path.exists() and not os.access(path, os.W_OK):
+def _journal_move(path: Path | str) -> str:
+    if isinstance(path, Path) and path.exists() and not os.access(path, os.W_OK):
         return f"chmod u+w {path}, or name another place with --journal or SUREFOOT_JOURNAL"
     return "do as it says, then: surefoot doctor"
 

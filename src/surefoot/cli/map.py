@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,6 +95,6 @@ def _document(runtime: Runtime, target: str, *, asked_for: bool, clean: Any) -> 
 
 def _journal(runtime: Runtime, asked_for: bool) -> Journal | None:
     """The journal; None where nothing has run yet. One that was named must be there."""
-    if not asked_for and not runtime.path.exists():
+    if not asked_for and isinstance(runtime.place, Path) and not runtime.place.exists():
         return None
     return runtime.journal

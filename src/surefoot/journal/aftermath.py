@@ -3,11 +3,11 @@ failures. Nothing here writes or locks. Times are seconds since the epoch, durat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..store.base import Store
+from .incidents import marks
 from .records import FailureRecord, RunRecord, columns
 
 __all__ = [
@@ -58,8 +58,9 @@ def step_groups(store: Store, run: RunRecord) -> list[StepGroup]:
     since = run.started_at if run.resumes else float("-inf")
     rows = store.read(
         "SELECT step, form, status, max(stage), max(resource), count(*), count(item), "
-        "sum(attempts), sum(attempts > 1), "
-        f"count(degraded), sum({reused}), sum(CASE WHEN {reused} THEN coalesce(duration, 0) "
+        "sum(attempts), count(CASE WHEN attempts > 1 THEN 1 END), "
+        f"count(degraded), count(CASE WHEN {reused} THEN 1 END), "
+        f"sum(CASE WHEN {reused} THEN coalesce(duration, 0) "
         "ELSE 0 END), sum(coalesce(duration, 0)), sum(cost), min(started_at), "
         "max(started_at + coalesce(duration, 0)) "
         "FROM calls WHERE run_pk = ? GROUP BY step, form, status ORDER BY min(seq)",
@@ -102,7 +103,8 @@ def failure_groups(
     """
     where, given = _where(run_pk, fingerprints)
     rows = store.read(
-        "SELECT step, fingerprint, kind, category, severity, rule, type, stage, decision, count(*), "
+        "SELECT step, fingerprint, max(kind), max(category), max(severity), max(rule), max(type), "
+        "max(stage), decision, count(*), "
         "count(DISTINCT run_pk || ':' || call_id), "
         "count(DISTINCT CASE WHEN item IS NOT NULL THEN run_pk || ':' || call_id END), min(at), "
         "max(at), sum(coalesce(waited, 0)), sum(cost), sum(tokens), max(pk) "
@@ -121,7 +123,7 @@ def _where(run_pk: int | None, fingerprints: Sequence[str]) -> tuple[str, list[o
     if fingerprints:
         where.append(f"fingerprint IN ({', '.join('?' * len(fingerprints))})")
         given.extend(fingerprints)
-    return " AND ".join(where) or "1", given
+    return " AND ".join(where) or "1 = 1", given
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,14 @@ HOW = (
     "WHEN c.status = 'completed' AND l.decision = 'halt' THEN 'resumed' "
     "WHEN c.status = 'completed' THEN 'retried' "
     "WHEN c.status = 'failed' AND c.note = 'split' THEN 'split' "
-    "WHEN c.status = 'failed' AND c.ended_run = 0 AND c.call_id NOT IN (SELECT value FROM "
-    "json_each(?)) THEN 'caught' ELSE c.status END"
+    "WHEN c.status = 'failed' AND c.ended_run = 0 AND c.call_id NOT IN (MARKS) THEN 'caught' "
+    "ELSE c.status END"
 )
+
+
+def _some(ended: Sequence[str]) -> list[str]:
+    """Those that are looked at; no call is named by an empty text."""
+    return list(ended[:ENDED]) or [""]
 
 
 def trouble(store: Store, run_pk: int, ended: Sequence[str] = ()) -> list[Trouble]:
@@ -180,17 +187,19 @@ def trouble(store: Store, run_pk: int, ended: Sequence[str] = ()) -> list[Troubl
 
     :param ended: the calls whose failures ended the run.
     """
+    some = _some(ended)
     rows = store.read(
         f"WITH t AS ({PER_CALL}) "
-        f"SELECT l.step, l.kind, {HOW} AS how, "
+        f"SELECT l.step, l.kind, {HOW.replace('MARKS', marks(some))} AS how, "
         "CASE WHEN c.status = 'completed' THEN c.degraded END AS via, "
-        "max(coalesce(c.item, l.item) IS NOT NULL), max(coalesce(c.form, '')), count(*), sum(t.n), "
+        "max(CASE WHEN coalesce(c.item, l.item) IS NOT NULL THEN 1 ELSE 0 END), "
+        "max(coalesce(c.form, '')), count(*), sum(t.n), "
         "max(coalesce(c.attempts, 0)), max(c.started_at + c.duration - t.first), min(t.first), "
         "max(t.last), sum(t.lost), max(t.last_pk) "
         "FROM t JOIN failures l ON l.pk = t.last_pk "
         "LEFT JOIN calls c ON c.run_pk = ? AND c.call_id = t.call_id "
         "GROUP BY l.step, how, l.kind, via ORDER BY min(t.first), min(t.last_pk) LIMIT 500",
-        (run_pk, json.dumps(list(ended[:ENDED])), run_pk),
+        (run_pk, *some, run_pk),
     )
     return [Trouble(*row) for row in rows]
 
@@ -199,20 +208,22 @@ def halting_failure(store: Store, run_pk: int, ended: Sequence[str]) -> FailureR
     """The failed attempt that halted a run; None where its own body raised, or a map did."""
     if not ended:
         return None
+    some = _some(ended)
     rows = store.read(
         f"SELECT {columns(FailureRecord)} FROM failures WHERE run_pk = ? AND decision = 'halt' "
-        "AND call_id IN (SELECT value FROM json_each(?)) ORDER BY pk DESC LIMIT 1",
-        (run_pk, json.dumps(list(ended[:ENDED]))),
+        f"AND call_id IN ({marks(some)}) ORDER BY pk DESC LIMIT 1",
+        (run_pk, *some),
     )
     return FailureRecord(*rows[0]) if rows else None
 
 
 def notes_of(store: Store, run_pk: int, ended: Sequence[str]) -> dict[str, str]:
     """What the failed calls that ended a run note, by step: ``in_doubt``, ``deadline_exceeded`` …"""
+    some = _some(ended)
     rows = store.read(
         "SELECT step, note FROM calls WHERE run_pk = ? AND status = 'failed' AND note IS NOT NULL "
-        "AND call_id IN (SELECT value FROM json_each(?)) ORDER BY seq",
-        (run_pk, json.dumps(list(ended[:ENDED]))),
+        f"AND call_id IN ({marks(some)}) ORDER BY seq",
+        (run_pk, *some),
     )
     return dict(rows)
 

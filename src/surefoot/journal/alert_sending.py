@@ -199,11 +199,12 @@ def _merged(tx: Tx, sink: str, held: list[MessageRecord], now: float) -> Message
         lines.append(f"- and {len(held) - MOST_TITLES:,} more")
     lines += ["", f"All of them in full: `surefoot alerts list --state merged --sink {sink}`"]
     title = f"{len(held):,} more alerts held back ({why}); see: surefoot alerts list --state merged"
-    made = tx(
+    tx(
         "INSERT INTO alert_messages (sink, subject, phase, rule, severity, title, body, state, "
         "not_before, created_at) VALUES (?, ?, 'merged', '', ?, ?, ?, 'pending', ?, ?)",
         (sink, f"merged:{held[0].pk}", worst.severity, title, "\n".join(lines), now, now),
-    ).lastrowid
+    )
+    made = tx("SELECT max(pk) FROM alert_messages WHERE sink = ?", (sink,)).fetchone()[0]
     for one in held:
         tx(
             "UPDATE alert_messages SET state = 'merged', merged_into = ? WHERE pk = ?",
@@ -215,8 +216,8 @@ def _merged(tx: Tx, sink: str, held: list[MessageRecord], now: float) -> Message
 def _count(tx: Tx, sink: str, sent: int, failures: int) -> None:
     tx(
         "INSERT INTO alert_sinks (sink, tokens, at, sent, failures) VALUES (?, 0, 0, ?, ?) "
-        "ON CONFLICT (sink) DO UPDATE SET sent = sent + excluded.sent, "
-        "failures = failures + excluded.failures",
+        "ON CONFLICT (sink) DO UPDATE SET sent = alert_sinks.sent + excluded.sent, "
+        "failures = alert_sinks.failures + excluded.failures",
         (sink, sent, failures),
     )
 

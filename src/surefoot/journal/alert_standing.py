@@ -99,7 +99,7 @@ def counts(
     rows = store.read(
         "SELECT count(*), count(DISTINCT run_pk) FROM ("
         f"SELECT run_pk FROM failures WHERE {which} AND at >= ? AND pk > ? AND pk <= ? "
-        f"UNION ALL SELECT run_pk FROM body_failures WHERE {which} AND at >= ? AND at > ?)",
+        f"UNION ALL SELECT run_pk FROM body_failures WHERE {which} AND at >= ? AND at > ?) t",
         (*names, since, after, top, *names, since, told_at),
     )
     return Counts(*rows[0])

@@ -209,10 +209,14 @@ def write_alerts(
             return False
         for run in runs:
             tx("INSERT INTO alert_runs VALUES (?, ?, ?) ON CONFLICT DO NOTHING", run)
+        changed = ", ".join(
+            f"{name} = excluded.{name}" for name in SubjectRecord.__dataclass_fields__
+        )
         marks = ", ".join("?" * len(SubjectRecord.__dataclass_fields__))
         for one in known:
             tx(
-                f"INSERT OR REPLACE INTO alert_subjects ({columns(SubjectRecord)}) VALUES ({marks})",
+                f"INSERT INTO alert_subjects ({columns(SubjectRecord)}) VALUES ({marks}) "
+                f"ON CONFLICT (subject, sink) DO UPDATE SET {changed}",
                 tuple(getattr(one, name) for name in SubjectRecord.__dataclass_fields__),
             )
         for message in new:

@@ -89,7 +89,8 @@ def claim(
             "asked, at, arguments, match) SELECT ?, ?, 1, 'held', ?, ?, ?, 0, ?, ?, ? "
             f"WHERE {FENCE} "
             "ON CONFLICT (effect, effect_key) DO UPDATE SET state = 'held', "
-            "generation = generation + (state = 'undone'), run_pk = excluded.run_pk, "
+            "generation = claims.generation + CASE claims.state WHEN 'undone' THEN 1 ELSE 0 END, "
+            "run_pk = excluded.run_pk, "
             "call_id = excluded.call_id, fence = excluded.fence, asked = 0, at = excluded.at, "
             "arguments = excluded.arguments, match = excluded.match",
             (

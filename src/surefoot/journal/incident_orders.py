@@ -169,9 +169,15 @@ def merge(pk: int, into: int, author: str, now: float) -> Op:
             (into, now, author, pk),
         )
         tx(
-            "UPDATE incidents SET failures = failures + ?, first_at = min(first_at, ?), "
-            "last_at = max(last_at, ?), owner = coalesce(owner, ?) WHERE pk = ?",
-            (one.failures, one.first_at, one.last_at, one.owner, into),
+            "UPDATE incidents SET failures = failures + ?, first_at = ?, last_at = ?, "
+            "owner = coalesce(owner, ?) WHERE pk = ?",
+            (
+                one.failures,
+                min(one.first_at, other.first_at),
+                max(one.last_at, other.last_at),
+                one.owner,
+                into,
+            ),
         )
         event(tx, pk, now, "merged", author, f"into {into}")
         event(tx, into, now, "merged", author, f"{pk} ({one.fingerprint}) into this one")

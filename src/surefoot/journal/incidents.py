@@ -72,7 +72,10 @@ FIRST = (
     "state, first_at, last_at, failures, opened_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, ?)"
 )
-AGAIN = "UPDATE incidents SET failures = failures + 1, last_at = max(last_at, ?) WHERE pk = ?"
+AGAIN = (
+    "UPDATE incidents SET failures = failures + 1, "
+    "last_at = CASE WHEN last_at > ? THEN last_at ELSE ? END WHERE pk = ?"
+)
 OPENED = (
     "UPDATE incidents SET state = 'open', opened_at = ?, muted_until = NULL, resolved_at = NULL, "
     "resolved_by = NULL WHERE pk = ?"
@@ -88,7 +91,7 @@ def seen(tx: Tx, failed: Failed, regression_after: float) -> None:
     at = failed.at
     row = tx(FIND, (failed.fingerprint,)).fetchone()
     if row is None:
-        cursor = tx(
+        tx(
             FIRST,
             (
                 failed.fingerprint,
@@ -104,12 +107,12 @@ def seen(tx: Tx, failed: Failed, regression_after: float) -> None:
                 at,
             ),
         )
-        event(tx, int(cursor.lastrowid), at, "opened")
+        event(tx, int(tx(FIND, (failed.fingerprint,)).fetchone()[0]), at, "opened")
         return
     own, pk, state, last_at, muted_until, resolved_by = row
-    tx(AGAIN, (at, own))
+    tx(AGAIN, (at, at, own))
     if pk != own:
-        tx(AGAIN, (at, pk))
+        tx(AGAIN, (at, at, pk))
     if state == "resolved":
         tx(OPENED, (at, pk))
         quiet = max(0.0, at - last_at)
@@ -217,17 +220,17 @@ def settle_one(tx: Tx, pk: int, now: float) -> bool:
 # From the few runs that are not over, not from the many failures of a fingerprint: hence CROSS JOIN,
 # which keeps the order.
 CALLS = (
-    f"SELECT 1 FROM runs r CROSS JOIN failures f ON f.fingerprint IN (%s) AND f.run_pk = r.pk "
+    f"SELECT 1 FROM runs r CROSS JOIN failures f "
     "LEFT JOIN calls c ON c.run_pk = f.run_pk AND c.call_id = f.call_id "
-    f"WHERE r.status IN {UNFINISHED} AND (c.status IS NULL "
+    f"WHERE f.fingerprint IN (%s) AND f.run_pk = r.pk AND r.status IN {UNFINISHED} AND (c.status IS NULL "
     "OR c.status NOT IN ('completed', 'skipped') OR (c.status = 'skipped' AND EXISTS "
     # a map that halted runs these items again
     "(SELECT 1 FROM dead_letters l WHERE l.run_pk = c.run_pk AND l.call_id = c.call_id "
     "AND l.state = 'reopened'))) LIMIT 1"
 )
 BODIES = (
-    f"SELECT 1 FROM runs r CROSS JOIN body_failures b ON b.fingerprint IN (%s) AND b.run_pk = r.pk "
-    f"WHERE r.status IN {UNFINISHED} LIMIT 1"
+    f"SELECT 1 FROM runs r CROSS JOIN body_failures b "
+    f"WHERE b.fingerprint IN (%s) AND b.run_pk = r.pk AND r.status IN {UNFINISHED} LIMIT 1"
 )
 LETTERS = (
     "SELECT 1 FROM dead_letters l JOIN runs r ON r.pk = l.run_pk WHERE l.state = 'open' "

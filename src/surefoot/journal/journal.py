@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..blobs.folder import INLINE_BYTES, Blobs
 from ..clock import Clock
 from ..errors import CheckpointDamaged, JournalError, RunLocked, UnknownRun
+from ..journal_url import is_postgres
 from ..policy.incidents import DAY
 from ..store.base import Op, Refused, Store, Tx
 from . import cancelling, visits
@@ -99,6 +100,43 @@ class Journal(Reading):
         store = SqliteStore(path, durability=durability, seam=seam, create=create)
         if blobs is None:
             blobs = Blobs(Path(store.location + ".blobs"), durable=durability == "power")
+        return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
+
+    @classmethod
+    def open(
+        cls,
+        location: str | Path,
+        clock: Clock,
+        *,
+        durability: str = "power",
+        lease: float = 60.0,
+        regression_after: float = DAY,
+        seam: Callable[[str], None] | None = None,
+        create: bool = True,
+        blobs: Blobs | ObjectBlobs | None = None,
+    ) -> Journal:
+        """A journal in a SQLite file, or by a ``postgresql://`` URL in Postgres.
+
+        :param blobs: where large checkpoints go; None is a folder beside the file, or a table.
+        :raises JournalError: it cannot be used. :raises ConfigError: a library is missing.
+        """
+        if not is_postgres(str(location)):
+            return cls.open_sqlite(
+                Path(location),
+                clock,
+                durability=durability,
+                lease=lease,
+                regression_after=regression_after,
+                seam=seam,
+                create=create,
+                blobs=blobs,
+            )
+        from ..store.postgres import PostgresStore
+        from .table_blobs import TableBlobs
+
+        store = PostgresStore(str(location), seam=seam, create=create)
+        if blobs is None:
+            blobs = TableBlobs(store)
         return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
 
     def close(self) -> None:
@@ -244,13 +282,16 @@ class Journal(Reading):
     def _beat(self) -> Op:
         """One heartbeat: the starts that nobody carried yet, and all live leases."""
         starts = list(self._late)
+        taken: list[Start] = []  # a write may be repeated, and carries the same ones then
         now = self.clock.now()
 
         def write(tx: Tx) -> None:
             for call_id in starts:
                 start = self._late.pop(call_id, None)
                 if start is not None:
-                    carry_start(tx, start)
+                    taken.append(start)
+            for start in taken:
+                carry_start(tx, start)
             for lease in list(self._leases.values()):
                 tx(
                     "UPDATE runs SET lease_until = ? WHERE pk = ? AND fence = ?",

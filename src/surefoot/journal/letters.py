@@ -224,7 +224,8 @@ def begin_replay(lease: Lease, letter_pk: int, kept: bytes | None, edited: bool,
         )
         if cursor.rowcount < 1:
             raise fenced(lease)
-        return int(cursor.lastrowid)
+        made = tx("SELECT max(pk) FROM replays WHERE letter_pk = ?", (letter_pk,)).fetchone()
+        return int(made[0])
 
     return write
 

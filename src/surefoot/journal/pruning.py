@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import UsageError
+from ..journal_url import is_postgres
 from ..store.base import Op, Tx
 from .leases import Owner
 
@@ -49,7 +51,13 @@ def prune(
     :param keep_failed: halted runs stay, too: they can be resumed once their cause is mended.
     :param dry_run: only tell. ``blobs`` is then 0, for nobody has looked.
     :raises JournalError: the journal or its checkpoints cannot be written.
+    :raises UsageError: the journal is in Postgres.
     """
+    if is_postgres(journal.store.location):
+        raise UsageError(
+            f"{journal.store.location}: prune works on SQLite journals alone so far, whose writers wait "
+            "for each other; nothing was removed"
+        )
     before = journal.clock.now() - older_than
     statuses = ENDED if keep_failed else (*ENDED, FAILED)
     marks = ", ".join("?" for _ in statuses)

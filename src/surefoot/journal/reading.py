@@ -66,10 +66,14 @@ class Reading:
             where.append("workflow = ?")
             parameters.append(workflow)
         condition = f"WHERE {' AND '.join(where)} " if where else ""
+        bound = ""
+        if limit >= 0:
+            bound = " LIMIT ?"
+            parameters.append(limit)
         rows = self.store.read(
             f"SELECT {columns(RunRecord)} FROM runs {condition}"
-            "ORDER BY created_at DESC, pk DESC LIMIT ?",
-            (*parameters, limit),
+            f"ORDER BY created_at DESC, pk DESC{bound}",
+            parameters,
         )
         return [RunRecord(*row) for row in rows]
 
@@ -137,7 +141,7 @@ class Reading:
         ended: dict[str, dict[str, int]] = {}
         for kind, how, calls in self.store.read(
             "SELECT kind, CASE WHEN degraded IS NOT NULL THEN 'degraded' ELSE status END, count(*) "
-            "FROM (SELECT DISTINCT kind, run_pk, call_id FROM failures) "
+            "FROM (SELECT DISTINCT kind, run_pk, call_id FROM failures) f "
             "JOIN calls USING (run_pk, call_id) GROUP BY 1, 2 ORDER BY 3 DESC",
             (),
         ):

@@ -118,7 +118,7 @@ def runs_with(store: Store, fingerprints: Sequence[str], limit: int) -> list[See
         "count(DISTINCT item) AS items, min(at) AS first, max(at) AS last, sum(cost) AS cost FROM ("
         "SELECT run_pk, CASE WHEN item IS NOT NULL THEN call_id END AS item, at, cost FROM failures "
         f"WHERE fingerprint IN ({m}) UNION ALL SELECT run_pk, NULL, at, 0 FROM body_failures "
-        f"WHERE fingerprint IN ({m})) GROUP BY run_pk) t JOIN runs r ON r.pk = t.run_pk "
+        f"WHERE fingerprint IN ({m})) f GROUP BY run_pk) t JOIN runs r ON r.pk = t.run_pk "
         "ORDER BY t.last DESC, r.pk DESC LIMIT ?",
         (*fingerprints, *fingerprints, *fingerprints, limit),
     )
@@ -141,7 +141,7 @@ def endings(store: Store, fingerprints: Sequence[str]) -> dict[str, int]:
     """How the runs with such failures ended: their status, ``degraded`` for a completed one to which a
     fallback or a default helped."""
     rows = store.read(
-        "SELECT CASE WHEN r.status = 'completed' AND r.degraded THEN 'degraded' ELSE r.status END, "
+        "SELECT CASE WHEN r.status = 'completed' AND r.degraded <> 0 THEN 'degraded' ELSE r.status END, "
         f"count(*) FROM (SELECT run_pk FROM failures WHERE fingerprint IN ({marks(fingerprints)}) "
         f"UNION SELECT run_pk FROM body_failures WHERE fingerprint IN ({marks(fingerprints)})) t "
         "JOIN runs r ON r.pk = t.run_pk GROUP BY 1",
@@ -181,14 +181,8 @@ OUTCOME = (
 def alert_rows(
     store: Store, run_id: str | None, fingerprints: Sequence[str], limit: int
 ) -> list[AlertRow]:
-    """The latest alerts about a run, or about failures of these fingerprints, the first one first;
-    none where the journal is older than alerts are."""
-    # WIRING: these two tables come with migration 0004_alerts.sql; once it is there, so are they, and
-    # the look at sqlite_master can go.
-    tables = "('alert_messages', 'alert_subjects')"
-    [(there,)] = store.read(f"SELECT count(*) FROM sqlite_master WHERE name IN {tables}")
-    if there < 2:
-        return []
+    """The latest alerts about a run, or about failures of these fingerprints, the first one
+    first."""
     subjects = [*fingerprints, *([f"run:{run_id}"] if run_id is not None else [])]
     about = (
         f"subject IN ({marks(subjects)}) OR subject IN (SELECT r.fingerprint FROM incidents m "

@@ -82,7 +82,9 @@ def create(new: NewRun, owner: Owner, now: float, lease: float) -> Op:
                 new.origin,
             ),
         )
-        return int(cursor.lastrowid) if cursor.rowcount == 1 else None
+        if cursor.rowcount != 1:
+            return None
+        return int(tx("SELECT pk FROM runs WHERE run_id = ?", (new.run_id,)).fetchone()[0])
 
     return write
 

@@ -26,7 +26,8 @@ def tell(name: str, gate_until: float, open_until: float, now: float) -> Op:
         tx(
             "INSERT INTO resources (name, gate_until, circuit, detail, updated_at) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
-            "gate_until = max(gate_until, excluded.gate_until), circuit = excluded.circuit, "
+            "gate_until = CASE WHEN excluded.gate_until > resources.gate_until "
+            "THEN excluded.gate_until ELSE resources.gate_until END, circuit = excluded.circuit, "
             "detail = excluded.detail, updated_at = excluded.updated_at",
             (name, gate_until, circuit, repr(open_until), now),
         )

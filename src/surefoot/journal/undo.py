@@ -122,7 +122,7 @@ def undone(lease: Lease, deed: Deed, state: str, detail: str | None, now: float)
             "attempts, at, detail) "
             f"SELECT ?, ?, ?, ?, ?, ?, 1, ?, ? WHERE {FENCE} "
             "ON CONFLICT (run_pk, call_id) DO UPDATE SET state = excluded.state, "
-            "attempts = attempts + 1, at = excluded.at, detail = excluded.detail, "
+            "attempts = compensations.attempts + 1, at = excluded.at, detail = excluded.detail, "
             "generation = excluded.generation",
             (
                 lease.run_pk,

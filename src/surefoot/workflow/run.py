@@ -165,7 +165,7 @@ class Document(Mapping[str, Any]):
     """The document of a run, put together when it is first looked at: a run may have 100,000 items."""
 
     def __init__(self, journal: Journal, record: RunRecord, value: Any) -> None:
-        self._path = journal.store.location
+        self._path: str = getattr(journal.store, "url", journal.store.location)
         self._journal = journal
         self._record = record
         self._value = value
@@ -173,11 +173,9 @@ class Document(Mapping[str, Any]):
 
     def _get(self) -> dict[str, Any]:
         if self._made is None:
-            from pathlib import Path
-
             from ..clock import SystemClock
 
-            journal = Journal.open_sqlite(Path(self._path), SystemClock(), create=False)
+            journal = Journal.open(self._path, SystemClock(), create=False)
             try:
                 self._made = document(journal, self._record, self._value)
             finally:

@@ -25,6 +25,7 @@ from ...journal.alert_sending import Claim, Hold, Waiting
 from ...journal.alerts import MessageRecord
 from ...journal.alerts import due as due_at
 from ...journal.group_commit import live_runs_of
+from ...journal_url import shown
 from ...policy import Backoff
 from .evaluate import Evaluation
 from .messages import Speaker
@@ -55,12 +56,17 @@ class Setting:
     """What a teller needs to know. ``clean`` takes secrets out of a text, ``kinds`` are the
     catalog's."""
 
-    path: Path
+    path: Path | str
     options: AlertOptions
     clock: Clock
     durability: str
     clean: Callable[[str], str]
     kinds: Callable[[], Mapping[str, Kind]]
+
+    @property
+    def location(self) -> str:
+        """The journal's place as its store names it."""
+        return shown(self.path) if isinstance(self.path, str) else str(self.path.absolute())
 
 
 @dataclass(frozen=True)
@@ -101,13 +107,15 @@ class Teller:
         self._journal: Journal | None = None
         self._lanes = {name: Lane(sink) for name, sink in setting.options.sinks.items()}
         self._warned: set[str] = set()
-        self._speaker = Speaker(setting.clean, setting.kinds, self._owner.name, str(setting.path))
+        self._speaker = Speaker(
+            setting.clean, setting.kinds, self._owner.name, shown(str(setting.path))
+        )
 
     @property
     def journal(self) -> Journal:
         """One of its own: the run's is closed with the run."""
         if self._journal is None:
-            self._journal = Journal.open_sqlite(
+            self._journal = Journal.open(
                 self.setting.path,
                 self.setting.clock,
                 durability=self.setting.durability,
@@ -297,7 +305,7 @@ class TellerThread(threading.Thread):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(name="surefoot-alerts", daemon=True)
-        self.location = str(setting.path.absolute())
+        self.location = setting.location
         self._woken = threading.Event()
         self.teller = Teller(setting, self._woken.set)
         self._closing = threading.Event()
@@ -386,7 +394,7 @@ class TellerThread(threading.Thread):
 
 def teller_for(setting: Setting) -> TellerThread:
     """The teller of a journal in this process; it is started if there is none."""
-    location = str(setting.path.absolute())
+    location = setting.location
     for one in threading.enumerate():
         if isinstance(one, TellerThread) and one.location == location:
             if one.teller.setting.options == setting.options and one.wake():
