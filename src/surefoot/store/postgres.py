@@ -87,6 +87,8 @@ class PostgresStore:
         self._key = 0
         self._lock = threading.RLock()
         self._read_lock = threading.RLock()
+        self._parents: list[Any] = []
+        """Connections of a parent process, kept so that nothing closes them here."""
         self._writer: Any = None
         self._reader: Any = None
         _let_go_at_forks(weakref.ref(self))
@@ -157,7 +159,7 @@ class PostgresStore:
 
     def _after_fork_in_child(self) -> None:
         # the connections are the parent's: closing them would end them there
-        _PARENTS.extend(one for one in (self._writer, self._reader) if one is not None)
+        self._parents += [one for one in (self._writer, self._reader) if one is not None]
         self._writer = self._reader = None
         self._lock = threading.RLock()
         self._read_lock = threading.RLock()
@@ -316,10 +318,6 @@ class PostgresStore:
                 "the server runs and can be reached, then: surefoot resume RUN"
             )
         return JournalError(f"{start}; check SUREFOOT_JOURNAL; what was committed is safe")
-
-
-_PARENTS: list[Any] = []
-"""Connections of a parent process, kept so that nothing closes them here."""
 
 
 def _begin(connection: Any, key: int) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...errors import UsageError
 from ...workflow.workflow import Workflow
-from .operator import recover_task
 
 __all__ = ["make_dag"]
 
@@ -20,6 +19,7 @@ def make_dag(workflow: Any, dag_id: str | None, options: dict[str, Any]) -> Any:
         from airflow.sdk import DAG
     except ImportError:
         from airflow import DAG
+    from .operator import recover_task
 
     if not isinstance(workflow, Workflow):
         raise UsageError(f"dag({workflow!r}): give a function with @workflow")
