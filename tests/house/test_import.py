@@ -62,8 +62,13 @@ HEAVY = (
 )
 
 
-LOADED_BY_THEIR_TOOL = ("pytest_plugin", "adapters.airflow.operator", "adapters.airflow.policy")
-"""Modules with subclasses of a tool's classes: nothing imports them where the tool is not there."""
+LOADED_WITH_THEIR_PACKAGE = (
+    "pytest_plugin",
+    "adapters.airflow.operator",
+    "adapters.airflow.policy",
+    "store.postgres_types",
+)
+"""Modules with subclasses of a package's classes: nothing imports them where it is not there."""
 
 
 def python(code: str, *arguments: str) -> str:
@@ -121,5 +126,5 @@ for name in sys.argv[2].split(","):
     importlib.import_module(name)
 """
     # The pytest plugin is the one module that only pytest itself imports.
-    wanted = [name for name in modules() if not name.endswith(LOADED_BY_THEIR_TOOL)]
+    wanted = [name for name in modules() if not name.endswith(LOADED_WITH_THEIR_PACKAGE)]
     python(code, ",".join(OPTIONAL), ",".join(wanted))

@@ -71,7 +71,7 @@ class PostgresStore:
         clock: Clock | None = None,
     ) -> None:
         try:
-            import psycopg
+            from .postgres_types import psycopg
         except ImportError as exc:
             raise ConfigError(
                 "a journal in Postgres needs psycopg: pip install 'surefoot[postgres]'"

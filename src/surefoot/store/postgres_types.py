@@ -1,5 +1,7 @@
 """Connections of psycopg that take and give what the journal's SQL means: whole numbers for true and
-false, plain numbers for sums, texts without the one character that Postgres has not."""
+false, plain numbers for sums, texts without the one character that Postgres has not.
+
+The one place where psycopg is imported; nothing imports this module where it is not installed."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import psycopg
 from psycopg.adapt import Dumper, Loader
 from psycopg.types.string import StrDumperUnknown
 
-__all__ = ["connect"]
+__all__ = ["connect", "psycopg"]
 
 DEFAULTS = {
     "application_name": "surefoot",
