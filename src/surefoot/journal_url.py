@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 __all__ = ["is_postgres", "shown"]
 
@@ -24,4 +24,6 @@ def shown(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     asked = [one for one in parse_qsl(parts.query) if one[0] not in SECRET]
     place = f"{user.partition(':')[0]}{at}{host}"
-    return urlunsplit((parts.scheme, place, parts.path, urlencode(asked), ""))
+    query = f"?{urlencode(asked)}" if asked else ""
+    # not urlunsplit: of a URL without a host it would leave the slashes out
+    return f"{parts.scheme}://{place}{parts.path}{query}"
