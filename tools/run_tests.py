@@ -28,6 +28,7 @@ MAIN_ONLY = (
     "alerts",
     "chaos",
     "codec_libs",
+    "containers",
     "crash",
     "house",
     "log_libs",
