@@ -14,8 +14,9 @@ import pytest
 
 from surefoot import Runtime, step, workflow
 from surefoot.clock import ManualClock, SystemClock
-from surefoot.errors import JournalTooNew, RunLocked
+from surefoot.errors import JournalTooNew, RunLocked, UsageError
 from surefoot.journal import Journal, claims, writes
+from surefoot.journal.pruning import prune
 from surefoot.store.postgres import PATIENCE, PostgresStore
 from tests.support.journals import (
     ELSEWHERE,
@@ -229,3 +230,9 @@ def test_all_that_is_told_of_a_run_can_be_read(url: str) -> None:
             text=True,
         )
         assert done.returncode == 0, (words, done.stdout, done.stderr)
+
+
+def test_prune_says_that_it_is_for_sqlite(url: str) -> None:
+    with Runtime(url) as runtime:
+        with pytest.raises(UsageError, match="prune works on SQLite journals alone so far"):
+            prune(runtime.journal, 1.0)
