@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def files(journal: Path) -> set[str]:
 
 
 def dangling(journal: Path) -> list[object]:
-    with sqlite3.connect(journal) as db:
+    with closing(sqlite3.connect(journal)) as db:
         missing = {row[0] for row in db.execute(NAMED)} - files(journal)
         return [*db.execute("PRAGMA foreign_key_check"), *missing]
 
