@@ -38,7 +38,7 @@ COMMANDS = dict(walk((), main))
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("run", "resume", "recover", "runs", "show", "map", "scrub", "doctor", "completion"),
-        *("rollback", "resolve", "cancel", "dead-letters", "postmortem"),
+        *("rollback", "resolve", "cancel", "dead-letters", "postmortem", "prune"),
         *("chaos", *(f"chaos {name}" for name in ("run", "list", "replay")), "fault-proxy"),
         *(f"dead-letters {name}" for name in ("list", "show", "replay", "discard")),
         *("alerts", *(f"alerts {name}" for name in ("list", "test", "flush", "retry", "rules"))),

@@ -28,6 +28,10 @@ EXTRAS = {
     "tensors": ("safetensors",),
     "models": ("pydantic", "msgspec", "attrs"),
     "alerts": ("apprise",),
+    "postgres": ("psycopg",),
+    "objects": ("fsspec",),
+    "prefect": ("prefect",),
+    "airflow": ("apache-airflow",),
     "logs": ("ecs-logging",),
 }
 """What each of our extras brings; see pyproject.toml."""
