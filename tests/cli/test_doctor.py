@@ -155,7 +155,8 @@ def test_clients_that_retry_by_themselves_are_named_with_what_turns_them_off(
     assert client["next"] == "in steps: OpenAI(max_retries=0)"
     assert (
         found["extras"][0]["text"]
-        == "numpy: no; frames: no; tensors: no; models: no; alerts: no; postgres: no; objects: no; prefect: no; airflow: no; logs: no"
+        == "numpy: no; frames: no; tensors: no; models: no; alerts: no; postgres: no; "
+        "objects: no; prefect: no; airflow: no; logs: no"
     )
 
 
