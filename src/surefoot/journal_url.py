@@ -15,11 +15,13 @@ def is_postgres(location: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """A URL without its password.
+    """A URL without its password; the name of a file as it is.
 
     >>> shown("postgresql://me:secret@db.example/jobs?sslmode=require")
     'postgresql://me@db.example/jobs?sslmode=require'
     """
+    if not is_postgres(url):
+        return url
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     asked = [one for one in parse_qsl(parts.query) if one[0] not in SECRET]

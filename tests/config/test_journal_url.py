@@ -26,3 +26,8 @@ def test_no_password_is_shown(url: str, told: str) -> None:
 def test_other_places_are_no_postgres() -> None:
     assert is_postgres("postgres://h/d") and is_postgres("postgresql://h/d")
     assert not is_postgres("sqlite:///j.db") and not is_postgres("j.db")
+
+
+@pytest.mark.parametrize("place", ["/var/lib/jobs/j.db", "j?p=1.db", "a#b.db"])
+def test_a_files_name_is_shown_as_it_is(place: str) -> None:
+    assert shown(place) == place
