@@ -140,7 +140,7 @@ def _opened(path: Path | str, config: Config) -> Finding:
     """The journal is opened as a run opens it, and a transaction that writes nothing is made."""
     from ..journal_url import shown
     from ..runtime import Runtime
-    from ..store.sqlite import SCHEMA_VERSION
+    from ..store.base import SCHEMA_VERSION
 
     try:
         with Runtime(path, config=config, create=False) as runtime:

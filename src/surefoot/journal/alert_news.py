@@ -77,8 +77,7 @@ class Tops:
 
 def tops(store: Store) -> Tops:
     # many writers at once: a smaller key may be committed later
-    read = getattr(store, "read_alone", store.read)
-    rows = read(
+    rows = store.read_alone(
         "SELECT (SELECT coalesce(max(pk), 0) FROM failures), "
         "(SELECT coalesce(max(pk), 0) FROM dead_letters), "
         "(SELECT coalesce(max(pk), 0) FROM incident_events)"

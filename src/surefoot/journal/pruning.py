@@ -130,7 +130,7 @@ NEEDED = (
 """What still needs a run."""
 
 MARK = (
-    "INSERT INTO removed_blobs (digest, at) SELECT DISTINCT result_digest, {at} FROM {table} "
+    "INSERT INTO removed_blobs (digest, at) SELECT DISTINCT result_digest, ? FROM {table} "
     "WHERE {run} = ? AND result IS NULL AND result_digest IS NOT NULL "
     "ON CONFLICT (digest) DO NOTHING"
 )
@@ -149,17 +149,8 @@ REMOVE = (
 )
 
 
-def _alone(journal: Journal, tx: Tx) -> None:
-    """Wait for those who looked for marks and have not committed. SQLite has one writer anyway; a
-    store with several has ``alone``, which locks a table until the transaction ends."""
-    alone = getattr(journal.store, "alone", None)
-    if alone is not None:
-        alone(tx, "removed_blobs")
-
-
 def _remove(journal: Journal, rule: _Rule, batch: Sequence[tuple[int, str]]) -> Op:
     def write(tx: Tx) -> list[str]:
-        _alone(journal, tx)
         now = journal.clock.now()
         gone = []
         for pk, run_id in batch:
@@ -168,7 +159,7 @@ def _remove(journal: Journal, rule: _Rule, batch: Sequence[tuple[int, str]]) -> 
                 continue
             for one in reversed(members):
                 for table, run in (("calls", "run_pk"), ("runs", "pk")):
-                    tx(MARK.format(at="?", table=table, run=run), (now, one))
+                    tx(MARK.format(table=table, run=run), (now, one))
                 for sql in REMOVE:
                     tx(sql, (one,))
             gone.append(run_id)
@@ -203,9 +194,8 @@ NAMED = (
 def _blobs(journal: Journal) -> int:
     """Remove the checkpoints that no row names; answers how many."""
     names = getattr(journal.blobs, "names", None)
-    if (
-        names is not None
-    ):  # a folder is this journal's own: what a killed process left there goes, too
+    # a folder is this journal's own: what a killed process left there goes, too
+    if names is not None:
         unknown = sorted(set(names()) - _named(journal))
         for part in _batches(unknown, 500):
             journal.group.commit(_mark(journal, part))
@@ -230,7 +220,6 @@ def _named(journal: Journal) -> set[str]:
 
 def _mark(journal: Journal, digests: Sequence[str]) -> Op:
     def write(tx: Tx) -> None:
-        _alone(journal, tx)
         for digest in digests:
             tx(
                 "INSERT INTO removed_blobs (digest, at) VALUES (?, ?) "
@@ -243,7 +232,6 @@ def _mark(journal: Journal, digests: Sequence[str]) -> Op:
 
 def _remove_files(journal: Journal, marked: Sequence[tuple[str, float]], named: set[str]) -> Op:
     def write(tx: Tx) -> int:
-        _alone(journal, tx)
         going = []
         for digest, at in marked:
             # the very mark that was there before the rows were looked through, or nothing
@@ -255,7 +243,6 @@ def _remove_files(journal: Journal, marked: Sequence[tuple[str, float]], named: 
                 going.append(digest)
                 if at < journal.clock.now() - MARKS_KEPT:
                     tx("DELETE FROM removed_blobs WHERE digest = ?", (digest,))
-        removed = journal.blobs.remove(going)
-        return removed
+        return journal.blobs.remove(going)
 
     return write

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import resources
 from typing import Any, Protocol
 
-__all__ = ["Committed", "Op", "Refused", "Row", "Seam", "Store", "Tx"]
+__all__ = ["SCHEMA_VERSION", "Committed", "Op", "Refused", "Row", "Seam", "Store", "Tx", "scripts"]
+
+SCHEMA_VERSION = 5
+"""Of the journal's tables, the same in all databases."""
 
 Row = tuple[Any, ...]
 
@@ -64,4 +68,22 @@ class Store(Protocol):
         """
         ...
 
+    def read_alone(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The same while no transaction is open: whatever has a smaller pk than what is there now is
+        there, too.
+
+        :raises JournalError: the database cannot be read.
+        """
+        ...
+
     def close(self) -> None: ...
+
+
+def scripts(folder: str) -> list[tuple[int, str]]:
+    """The schema's scripts in a folder beside this module, oldest first, as (version, SQL)."""
+    found = [
+        (int(entry.name[:4]), entry.read_text(encoding="utf-8"))
+        for entry in (resources.files(__package__) / folder).iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    return sorted(found)

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ..clock import Clock, SystemClock
 from ..errors import ConfigError, JournalError
 from ..journal_url import shown
-from .base import Committed, Op, Refused, Row, Seam
-from .postgres_schema import SCHEMA_VERSION, prepare
+from .base import SCHEMA_VERSION, Committed, Op, Refused, Row, Seam
+from .forks import around_forks
+from .postgres_schema import prepare
 
 __all__ = ["PATIENCE", "SCHEMA_VERSION", "PostgresStore"]
 
@@ -91,7 +90,7 @@ class PostgresStore:
         """Connections of a parent process, kept so that nothing closes them here."""
         self._writer: Any = None
         self._reader: Any = None
-        _let_go_at_forks(weakref.ref(self))
+        around_forks(self)
         with self._lock:
             self._patiently(self._open_writer)
 
@@ -138,7 +137,7 @@ class PostgresStore:
             self._sleep(pause * self._random(0.5, 1.5))
             pause = min(pause * 2, LONGEST_WAIT)
 
-    def _unreachable(self, exc: Exception) -> bool:
+    def _unreachable(self, exc: BaseException) -> bool:
         """Whether the server, or the connection to it, is gone: for a moment, perhaps."""
         state = getattr(exc, "sqlstate", None)
         if state is None:
@@ -229,7 +228,7 @@ class PostgresStore:
     def _was_committed(self, connection: Any, xid: str | None, exc: BaseException) -> bool:
         """Whether a transaction whose COMMIT was sent is there."""
         told = getattr(exc, "sqlstate", None)
-        if told is not None and not self._unreachable(exc):  # type: ignore[arg-type]
+        if told is not None and not self._unreachable(exc):
             return False  # the server itself refused it
         if connection.closed:
             self._writer = None
@@ -345,19 +344,3 @@ def _translate(sql: str) -> str:
     "SELECT 1 WHERE a LIKE '%%.undo' AND b = %s"
     """
     return sql.replace(FENCE, HELD_FENCE).replace("%", "%%").replace("?", "%s")
-
-
-def _let_go_at_forks(ref: weakref.ref[PostgresStore]) -> None:
-    def call(name: str) -> Callable[[], None]:
-        def hook() -> None:
-            store = ref()
-            if store is not None:
-                getattr(store, name)()
-
-        return hook
-
-    os.register_at_fork(
-        before=call("_before_fork"),
-        after_in_parent=call("_after_fork_in_parent"),
-        after_in_child=call("_after_fork_in_child"),
-    )

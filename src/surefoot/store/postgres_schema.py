@@ -3,14 +3,13 @@ that start at once one does it."""
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 from ..errors import JournalError, JournalTooNew, NotAJournal
+from .base import SCHEMA_VERSION, scripts
 
-__all__ = ["SCHEMA_VERSION", "prepare"]
+__all__ = ["prepare"]
 
-SCHEMA_VERSION = 5
 LOCK = 0x53464A31
 """Of all Surefoot journals of a database; held only while tables are made."""
 
@@ -38,7 +37,7 @@ def prepare(connection: Any, location: str, create: bool) -> str:
     with connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         known = _version(connection, location)  # another one may have been quicker
-        for number, script in _scripts():
+        for number, script in scripts("migrations_postgres"):
             if number > known:
                 connection.execute(script)
         if known < SCHEMA_VERSION:
@@ -69,12 +68,3 @@ def _version(connection: Any, location: str) -> int:
             "left as it is. Upgrade with: pip install --upgrade surefoot"
         )
     return version
-
-
-def _scripts() -> list[tuple[int, str]]:
-    folder = resources.files(__package__) / "migrations_postgres"
-    return sorted(
-        (int(entry.name[:4]), entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".sql")
-    )

@@ -11,21 +11,19 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import JournalError, JournalTooNew, NotAJournal
-from .base import Committed, Op, Refused, Row, Seam
+from .base import SCHEMA_VERSION, Committed, Op, Refused, Row, Seam, scripts
+from .forks import around_forks
 
 __all__ = ["SCHEMA_VERSION", "SqliteStore", "database_failure", "network_file_system"]
 
 T = TypeVar("T")
 
 APPLICATION_ID = 0x53464A31  # "SFJ1"
-SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """A damaged schema may be told in bytes that are no text: see tests/journal/test_damaged_files.py."""
@@ -69,7 +67,7 @@ class SqliteStore:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         # first, and then opened under the lock: a fork by another thread must not come in between
-        _close_before_forks(weakref.ref(self))
+        around_forks(self)
         with self._lock:
             self._open_writer()
 
@@ -258,6 +256,8 @@ class SqliteStore:
             except DATABASE_ERRORS as exc:
                 raise self._translated(exc, "read") from exc
 
+    read_alone = read  # one writer at a time: keys are given out in the order of the commits
+
     def close(self) -> None:
         with self._lock, self._read_lock:
             for connection in (self._writer, self._reader):
@@ -330,33 +330,9 @@ def database_failure(name: str) -> Exception:
     return sqlite3.OperationalError(FAILURES[name])
 
 
-def _close_before_forks(ref: weakref.ref[SqliteStore]) -> None:
-    """Have a store closed around each fork for as long as it lives."""
-
-    def call(name: str) -> Callable[[], None]:
-        def hook() -> None:
-            store = ref()
-            if store is not None:
-                getattr(store, name)()
-
-        return hook
-
-    os.register_at_fork(
-        before=call("_before_fork"),
-        after_in_parent=call("_after_fork_in_parent"),
-        after_in_child=call("_after_fork_in_child"),
-    )
-
-
 def migrations() -> list[tuple[int, str]]:
     """All schema scripts, oldest first, as (version, SQL)."""
-    folder = resources.files(__package__) / "migrations"
-    found = [
-        (int(entry.name[:4]), entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".sql")
-    ]
-    return sorted(found)
+    return scripts("migrations")
 
 
 def statements(script: str) -> list[str]:
