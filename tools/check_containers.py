@@ -338,17 +338,6 @@ def grafana_problems(folder: Path, compose: dict[str, Any]) -> Iterator[str]:
                 yield f"{path.name}: the panel {panel['title']} has no data source"
 
 
-def metrics(folder: Path) -> set[str]:
-    """The names of the metrics that the dashboards draw."""
-    found: set[str] = set()
-    for path in sorted((folder / "dashboards").glob("*.json")):
-        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
-            for target in panel["targets"]:
-                bare = re.sub(r"\bby \([^)]*\)|\[[^]]*\]|\w+\s*\(", " ", target["expr"])
-                found.update(re.findall(r"[a-zA-Z_:]\w*", bare))
-    return found
-
-
 def load(path: Path) -> Any:
     """A YAML file's content."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -261,13 +261,13 @@ def journal_path(location: str, start: Path | None = None) -> Path:
     """
     if location.startswith("sqlite:///"):
         text = location[len("sqlite:///") :]
+    elif is_postgres(location):
+        raise ConfigError("the journal is in Postgres, and this needs one in a SQLite file")
     elif "://" in location:
         scheme = location.split("://", 1)[0]
         raise ConfigError(
             f"journal {scheme}://…: this version keeps its journal in SQLite or Postgres; "
             "write sqlite:///relative.db, sqlite:////absolute.db or postgresql://host/database"
-            if not is_postgres(location)
-            else "the journal is in Postgres, and this needs one in a SQLite file"
         )
     else:
         text = location

@@ -119,9 +119,7 @@ def test_a_429_is_waited_for_by_prefect_and_asked_again_once(
     assert "AwaitingRetry" in place.states(asked["id"])
     (failure,) = place.failures()
     assert (failure.kind, failure.decision) == ("rate_limited", "retry")
-    assert "surefoot: rate_limited (model, recoverable), tried again after 2" in done.stderr or (
-        name == "waits_async" and "surefoot: rate_limited" in done.stderr
-    )
+    assert "surefoot: rate_limited (model, recoverable), tried again after 2" in done.stderr
 
 
 def test_what_a_person_must_mend_fails_at_the_first_try(place: Place, receiver: Receiver) -> None:
