@@ -29,7 +29,7 @@ def open_journal(
     seam: Callable[[str], None] | None = None,
     name: str = "journal.db",
 ) -> Journal:
-    return Journal.open_sqlite(
+    return Journal.open(
         folder / name, clock or ManualClock(), durability="process", lease=lease, seam=seam
     )
 

@@ -13,10 +13,21 @@ from pathlib import Path
 
 from ..errors import CheckpointDamaged, JournalError
 
-__all__ = ["INLINE_BYTES", "Blobs"]
+__all__ = ["INLINE_BYTES", "Blobs", "checked"]
 
 INLINE_BYTES = 64 * 1024
 """Larger ones become files."""
+
+
+def checked(data: bytes, digest: str, what: str) -> bytes:
+    """``data``, which is to have this SHA-256.
+
+    :param what: as a person is told of it.
+    :raises CheckpointDamaged: it has another one.
+    """
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise CheckpointDamaged(f"{what} is damaged: other bytes")
+    return data
 
 
 class Blobs:
@@ -94,9 +105,7 @@ class Blobs:
             raise CheckpointDamaged(
                 f"the checkpoint file {target} cannot be read: {exc.strerror or exc}"
             ) from exc
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise CheckpointDamaged(f"the checkpoint file {target} is damaged: other bytes")
-        return data
+        return checked(data, digest, f"the checkpoint file {target}")
 
     def names(self) -> list[str]:
         """The digests of all files that are here."""

@@ -7,7 +7,6 @@ is one owner of them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from ..clock import Clock
 from ..errors import CheckpointDamaged, ConfigError, JournalError
 from ..model import Classification
 from ..policy import Policy
+from .folder import checked
 
 __all__ = ["ObjectBlobs", "open_objects"]
 
@@ -83,9 +83,7 @@ class ObjectBlobs:
         data = self._do(f"read the checkpoint {path}", read)
         if data is None:
             raise CheckpointDamaged(f"the checkpoint {path} is missing")
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise CheckpointDamaged(f"the checkpoint {path} is damaged: other bytes")
-        return bytes(data)
+        return checked(bytes(data), digest, f"the checkpoint {path}")
 
     def remove(self, digests: Sequence[str]) -> int:
         """Remove these objects; answers how many there were.

@@ -373,7 +373,7 @@ def _cut_off(journal: Path) -> None:
     from ..journal import Journal
     from ..journal.visits import cut_off
 
-    with closing(Journal.open_sqlite(journal, SystemClock(), durability="process")) as opened:
+    with closing(Journal.open(journal, SystemClock(), durability="process")) as opened:
         opened.group.commit(cut_off(RUN_ID))
 
 

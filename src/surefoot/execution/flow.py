@@ -365,7 +365,7 @@ def _complete(
     if stored is not None:
         op = stored.guarded(op)
     if call.frame.once and stored is not None and call.key is None:
-        run.keep(call.scope.id, call.call_id, stored)
+        run.keep(call.scope.id, call.call_id, stored._replace(guard=None))  # and not its bytes
     if call.key is None or not held:
         yield Finish(op) if call.key is None else Commit(op)
         return value

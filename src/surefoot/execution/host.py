@@ -7,13 +7,14 @@ comes about is the host's. So there is one owner of a retry, and one decision ab
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
-from ..attempts import Raised, Returned
+from ..attempts import Raised, Returned, drive, drive_async
 from ..journal.origin import Origin
 from .call import Call
-from .commands import Again
+from .commands import Again, Command
 from .flow import flow
 
 __all__ = ["Host", "Stepper"]
@@ -65,41 +66,30 @@ class Stepper:
         :raises BaseException: cancellation and the like, which pass through; an item of a map that is
             set aside (``SetAside``); a journal that cannot be written.
         """
-        self.failed = None
-        reply: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                command = self._loop.send(reply) if error is None else self._loop.throw(error)
-            except StopIteration as stop:
-                return _ended(stop.value)
-            if isinstance(command, Again):
-                self.failed = command
-                return command
-            reply = error = None
-            try:
-                reply = self._handle(command)
-            except BaseException as exc:
-                error = exc
+        return drive(self._next(), self._handle)
 
     async def advance_async(self) -> Step:
         """The same for an ``async def``."""
+        return await drive_async(self._next(), self._handle)
+
+    def _next(self) -> Generator[Command, Any, Step]:
+        """The flow's commands up to the next announcement of an attempt, or to its end."""
         self.failed = None
-        reply: Any = None
-        error: BaseException | None = None
+        go_on = functools.partial(self._loop.send, None)
         while True:
             try:
-                command = self._loop.send(reply) if error is None else self._loop.throw(error)
+                command = go_on()
             except StopIteration as stop:
                 return _ended(stop.value)
             if isinstance(command, Again):
                 self.failed = command
                 return command
-            reply = error = None
             try:
-                reply = await self._handle(command)
+                reply = yield command
             except BaseException as exc:
-                error = exc
+                go_on = functools.partial(self._loop.throw, exc)
+            else:
+                go_on = functools.partial(self._loop.send, reply)
 
 
 def _ended(result: Any) -> Step:

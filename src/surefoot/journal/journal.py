@@ -79,30 +79,6 @@ class Journal(Reading):
         self.group = GroupCommit(store, self._leases, self._beat, lease / 3, clock)
 
     @classmethod
-    def open_sqlite(
-        cls,
-        path: Path,
-        clock: Clock,
-        *,
-        durability: str = "power",
-        lease: float = 60.0,
-        regression_after: float = DAY,
-        seam: Callable[[str], None] | None = None,
-        create: bool = True,
-        blobs: Blobs | ObjectBlobs | None = None,
-    ) -> Journal:
-        """A journal in a SQLite file; see :class:`surefoot.store.sqlite.SqliteStore`.
-
-        :param blobs: where large checkpoints go; None is a folder beside the file.
-        """
-        from ..store.sqlite import SqliteStore
-
-        store = SqliteStore(path, durability=durability, seam=seam, create=create)
-        if blobs is None:
-            blobs = Blobs(Path(store.location + ".blobs"), durable=durability == "power")
-        return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
-
-    @classmethod
     def open(
         cls,
         location: str | Path,
@@ -120,23 +96,19 @@ class Journal(Reading):
         :param blobs: where large checkpoints go; None is a folder beside the file, or a table.
         :raises JournalError: it cannot be used. :raises ConfigError: a library is missing.
         """
-        if not is_postgres(str(location)):
-            return cls.open_sqlite(
-                Path(location),
-                clock,
-                durability=durability,
-                lease=lease,
-                regression_after=regression_after,
-                seam=seam,
-                create=create,
-                blobs=blobs,
-            )
-        from ..store.postgres import PostgresStore
-        from .table_blobs import TableBlobs
+        store: Store
+        if is_postgres(str(location)):
+            from ..store.postgres import PostgresStore
+            from .table_blobs import TableBlobs
 
-        store = PostgresStore(str(location), seam=seam, create=create)
-        if blobs is None:
-            blobs = TableBlobs(store)
+            store = PostgresStore(str(location), seam=seam, create=create)
+            blobs = blobs or TableBlobs(store)
+        else:
+            from ..store.sqlite import SqliteStore
+
+            store = SqliteStore(location, durability=durability, seam=seam, create=create)
+            folder = Path(store.location + ".blobs")
+            blobs = blobs or Blobs(folder, durable=durability == "power")
         return cls(store, blobs, clock, lease=lease, regression_after=regression_after)
 
     def close(self) -> None:

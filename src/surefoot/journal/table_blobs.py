@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from ..blobs import Blobs
+from ..blobs import Blobs, checked
 from ..errors import CheckpointDamaged
 from ..store.base import Store, Tx
 
@@ -35,7 +34,4 @@ class TableBlobs(Blobs):
         rows = self._store.read("SELECT data FROM blobs WHERE digest = ?", (digest,))
         if not rows:
             raise CheckpointDamaged(f"{where} is missing")
-        data = bytes(rows[0][0])
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise CheckpointDamaged(f"{where} is damaged: other bytes")
-        return data
+        return checked(bytes(rows[0][0]), digest, where)

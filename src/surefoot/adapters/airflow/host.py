@@ -31,36 +31,30 @@ class AirflowHost:
     """
 
     def __init__(self, origin: Origin, parent: int | None = None) -> None:
-        self._origin = origin
-        self._parent = parent
-
-    @property
-    def origin(self) -> Origin:
-        return self._origin
-
-    @property
-    def parent(self) -> int | None:
-        return self._parent
+        self.origin = origin
+        self.parent = parent
 
     def carry_out(self, steps: Stepper) -> Any:
-        while True:
-            out = steps.advance()
-            if not isinstance(out, Again):
-                return _given(out)
-            if out.seconds > 0:
-                if steps.call.item is None:
-                    raise _suspended(steps, out)
+        while isinstance(out := steps.advance(), Again):
+            if _waits_here(steps, out):
                 steps.call.run.clock.sleep(out.seconds)
+        return _given(out)
 
     async def carry_out_async(self, steps: Stepper) -> Any:
-        while True:
-            out = await steps.advance_async()
-            if not isinstance(out, Again):
-                return _given(out)
-            if out.seconds > 0:
-                if steps.call.item is None:
-                    raise _suspended(steps, out)
+        while isinstance(out := await steps.advance_async(), Again):
+            if _waits_here(steps, out):
                 await steps.call.run.clock.sleep_async(out.seconds)
+        return _given(out)
+
+
+def _waits_here(steps: Stepper, again: Again) -> bool:
+    """Whether there is a wait that must be slept through.
+
+    :raises Suspended: there is one, and Airflow can have it.
+    """
+    if again.seconds > 0 and steps.call.item is None:
+        raise _suspended(steps, again)
+    return again.seconds > 0
 
 
 def _given(out: Any) -> Any:
